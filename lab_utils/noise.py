@@ -1,0 +1,76 @@
+"""Corruption of digits, in NumPy: the fixed noise of every evaluation.
+
+The same four kinds exist inside the TensorFlow graph (``graph_noise``) for training; a test holds the two
+against each other.
+
+References
+----------
+Vincent et al. (2010), "Stacked Denoising Autoencoders", JMLR 11, section 3.3: Gaussian, masking and
+salt-and-pepper noise. Manual, In-Lab Program 1: Gaussian noise of standard deviation 0.5, clipped to [0, 1].
+"""
+
+import numpy as np
+
+from lab_utils.errors import LabError
+
+KINDS = {
+    "gaussian": "adds N(0, level²) to every pixel; level is the standard deviation",
+    "salt_and_pepper": "sets a fraction `level` of the pixels to 0 or 1, half each",
+    "masking": "sets a fraction `level` of the pixels to 0",
+    "speckle": "multiplies every pixel by 1 + N(0, level²)",
+}
+MAX_LEVEL = 1.0
+
+
+def to_unit(digits: np.ndarray) -> np.ndarray:
+    """Pixels as float32 in [0, 1], shape kept; uint8 is divided by 255, floats are taken as they are."""
+    if digits.dtype == np.uint8:
+        return digits.astype(np.float32) / np.float32(255)
+    return digits.astype(np.float32, copy=False)
+
+
+def check(kind: str, level: float) -> None:
+    """Refuse an unknown kind or a level outside [0, 1].
+
+    Raises
+    ------
+    LabError
+        Naming the value and what is allowed.
+    """
+    if kind not in KINDS:
+        raise LabError(f"noise_kind = {kind!r} is unknown.", ", ".join(KINDS), "Choose one of these kinds.")
+    if not 0 <= level <= MAX_LEVEL:
+        raise LabError(f"noise_level = {level!r} is out of range.", f"0 to {MAX_LEVEL:g}", "The manual uses 0.5.")
+
+
+def corrupt(digits: np.ndarray, kind: str, level: float, seed: int) -> np.ndarray:
+    """Corrupt digits with noise that depends on ``seed`` alone.
+
+    Parameters
+    ----------
+    digits : ndarray, shape (n, 28, 28), uint8 in [0, 255] or float in [0, 1]
+        Clean digits.
+    kind : str
+        A key of ``KINDS``.
+    level : float
+        Noise level in [0, 1]; its meaning depends on the kind, see ``KINDS``.
+    seed : int
+        Random state.
+
+    Returns
+    -------
+    ndarray, shape (n, 28, 28), float32
+        Noisy digits, clipped to [0, 1].
+    """
+    check(kind, level)
+    clean = to_unit(digits)
+    rng = np.random.default_rng(seed)
+    if kind in ("gaussian", "speckle"):
+        draw = rng.standard_normal(clean.shape, dtype=np.float32) * np.float32(level)
+        noisy = clean + draw if kind == "gaussian" else clean + clean * draw
+        return np.clip(noisy, 0, 1, out=noisy)
+    draw = rng.random(clean.shape, dtype=np.float32)
+    if kind == "masking":
+        return np.where(draw < level, np.float32(0), clean)
+    noisy = np.where(draw < level / 2, np.float32(0), clean)
+    return np.where(draw >= 1 - level / 2, np.float32(1), noisy)

@@ -1,0 +1,201 @@
+"""Every parameter of the three notebooks: its type, its range, and what a profile makes of it.
+
+Bad values are refused here, in milliseconds, before TensorFlow is imported.
+"""
+
+import ast
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab_utils.errors import LabError
+from lab_utils.noise import KINDS
+
+SOURCES = ("auto", "cache", "keras", "npm", "embedded")
+
+NoiseKind = Literal["gaussian", "salt_and_pepper", "masking", "speckle"]
+Count = Annotated[int, Field(ge=1)]
+assert set(NoiseKind.__args__) == set(KINDS)
+
+
+class Settings(BaseModel):
+    """What all notebooks share: who, when, which course, which digits, how large."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    profiles: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    student_name: str = Field("", max_length=200)
+    student_id: str = Field("", max_length=100)
+    date: str = Field("", max_length=40)
+    experiment_number: int = Field(13, ge=1, le=999)
+    academic_year: str = Field("2024-25", max_length=20)
+    course_title: str = Field("DEEP LEARNING", max_length=100)
+    course_code: str = Field("23AD2205R/A", max_length=40)
+    seed: int = Field(13, ge=0, lt=2**31)
+    data_source: str = "auto"
+    profile: Literal["quick", "full"] = "quick"
+    noise_kind: NoiseKind = "gaussian"
+    noise_level: float = Field(0.5, ge=0.05, le=1.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_profile(cls, values: dict[str, Any]) -> dict[str, Any]:
+        name = values.get("profile", "quick")
+        profile = cls.profiles.get(name if isinstance(name, str) else "quick", cls.profiles.get("quick", {}))
+        given = {name: value for name, value in values.items() if value is not None}
+        return profile | given
+
+    @model_validator(mode="after")
+    def _source_exists(self) -> Self:
+        if self.data_source not in SOURCES and not Path(self.data_source).expanduser().exists():
+            raise ValueError(f"must be one of {', '.join(SOURCES)}, or an existing file or folder")
+        return self
+
+
+class PreLab(Settings):
+    """Parameters of ``01_pre_lab``."""
+
+    profiles = {
+        "quick": {"train_digits": 12_000, "epochs": 4, "test_digits": 1_000},
+        "full": {"train_digits": 55_000, "epochs": 10, "test_digits": 10_000},
+    }
+
+    train_digits: int = Field(ge=500, le=55_000)
+    epochs: int = Field(ge=1, le=200)
+    test_digits: int = Field(ge=200, le=10_000)
+
+
+class InLab(Settings):
+    """Parameters of ``02_in_lab``."""
+
+    profiles = {
+        "quick": {"train_digits": 20_000, "epochs": 1, "compact_epochs": 4, "test_digits": 1_000},
+        "full": {"train_digits": 55_000, "epochs": 10, "compact_epochs": 20, "test_digits": 10_000},
+    }
+
+    static_noise: bool = False
+    train_digits: int = Field(ge=500, le=55_000)
+    epochs: int = Field(ge=1, le=200)
+    batch_size: int = Field(128, ge=8, le=4_096)
+    learning_rate: float = Field(3e-3, gt=0, le=10)
+    code_size: int = Field(32, ge=1, le=784)
+    compact_epochs: int = Field(ge=1, le=200)
+    test_digits: int = Field(ge=200, le=10_000)
+
+
+class PostLab(Settings):
+    """Parameters of ``03_post_lab``."""
+
+    profiles = {
+        "quick": {"train_digits": 6_000, "epochs": 3, "trials": 12, "seeds": 3, "test_digits": 1_000},
+        "full": {"train_digits": 55_000, "epochs": 10, "trials": 60, "seeds": 5, "test_digits": 10_000},
+    }
+
+    train_digits: int = Field(ge=500, le=55_000)
+    epochs: int = Field(ge=1, le=200)
+    trials: int = Field(ge=2, le=10_000)
+    seeds: int = Field(ge=2, le=50)
+    test_digits: int = Field(ge=200, le=10_000)
+    storage: str = ""
+
+
+NOTEBOOKS: dict[str, type[Settings]] = {"01_pre_lab": PreLab, "02_in_lab": InLab, "03_post_lab": PostLab}
+
+
+def check(notebook: str, values: dict[str, Any]) -> Settings:
+    """Validate the parameters of one notebook.
+
+    Parameters
+    ----------
+    notebook : str
+        A key of ``NOTEBOOKS``.
+    values : dict
+        Parameters by name, ``None`` meaning "as the profile says".
+
+    Returns
+    -------
+    Settings
+        Frozen; every field has a value.
+
+    Raises
+    ------
+    LabError
+        Naming every bad parameter, its value and what is allowed.
+    """
+    model = NOTEBOOKS[notebook]
+    try:
+        return model(**values)
+    except ValidationError as error:
+        problems = [_describe(model, problem, values) for problem in error.errors()]
+    raise LabError(
+        "; ".join(what for what, _ in problems) + ".",
+        "; ".join(dict.fromkeys(allowed for _, allowed in problems)),
+        f"Correct it and run again; `papermill --help-notebook {notebook}.ipynb` lists every parameter.",
+    )
+
+
+def read(notebook: str, namespace: dict[str, Any]) -> Settings:
+    """Validate the parameters that a notebook's own cells have set; call it with ``globals()``.
+
+    Names that the parameters cell, or the one papermill injects after it, assigns and no parameter has are
+    refused: papermill itself only warns of them.
+
+    Raises
+    ------
+    LabError
+        As ``check``.
+    """
+    names = set(NOTEBOOKS[notebook].model_fields)
+    for source in namespace.get("In", []):
+        names |= _assigned(source)
+    return check(notebook, {name: namespace[name] for name in sorted(names) if name in namespace})
+
+
+def _assigned(source: str) -> set[str]:
+    """Names assigned in a cell of parameters; none for any other cell."""
+    if not source.startswith("# Parameters") and "student_name" not in source:
+        return set()
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return set()
+    if not all(isinstance(line, ast.Assign | ast.AnnAssign) for line in body):
+        return set()
+    targets = [line.target if isinstance(line, ast.AnnAssign) else line.targets[0] for line in body]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+EXPECTED = {"int_type": "a whole number", "float_type": "a number", "bool_type": "True or False"}
+
+
+def _describe(model: type[Settings], problem: dict, given: dict[str, Any]) -> tuple[str, str]:
+    """What is wrong and what is allowed, for one of pydantic's errors."""
+    name = str(problem["loc"][0]) if problem["loc"] else "data_source"
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, model.model_fields, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"{name} is not a parameter of this notebook{hint}", ", ".join(model.model_fields)
+    what = f"{name} = {given.get(name)!r} is not allowed"
+    if problem["type"] == "string_type":
+        return what, f"{name}: text (with papermill pass it by -r, which keeps text, not by -p)"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return what, f"{name}: {EXPECTED.get(problem['type'], message)}"
+
+
+def describe(model: type[Settings]) -> list[dict[str, str]]:
+    """One row per parameter (name, type, default, quick, full) for tables in the README and in ``--help``."""
+    rows = []
+    for name, info in model.model_fields.items():
+        default = "" if info.is_required() else repr(info.default)
+        rows.append(
+            {
+                "parameter": name,
+                "type": getattr(info.annotation, "__name__", "choice"),
+                "default": default,
+                "quick": str(model.profiles["quick"].get(name, "")),
+                "full": str(model.profiles["full"].get(name, "")),
+            }
+        )
+    return rows
