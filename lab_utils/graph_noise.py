@@ -1,5 +1,6 @@
 """The four kinds of noise inside the TensorFlow graph: fresh draws for every training batch."""
 
+import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 import tensorflow as tf
 
 from lab_utils.noise import check

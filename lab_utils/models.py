@@ -4,10 +4,7 @@ Every model takes digits of shape (n, 28, 28, 1), float32 in [0, 1], and returns
 drawn from an explicit ``seed``; ``dtype`` is a Keras dtype policy such as "float32" or "mixed_bfloat16".
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 import keras
 from keras import layers
 

@@ -36,8 +36,6 @@ class Settings(BaseModel):
     seed: int = Field(13, ge=0, lt=2**31)
     data_source: str = "auto"
     profile: Literal["quick", "full"] = "quick"
-    noise_kind: NoiseKind = "gaussian"
-    noise_level: float = Field(0.5, ge=0.05, le=1.0)
 
     @model_validator(mode="before")
     @classmethod
@@ -54,49 +52,56 @@ class Settings(BaseModel):
         return self
 
 
+class Noisy(Settings):
+    """The corruption that a denoising autoencoder is trained to undo."""
+
+    noise_kind: NoiseKind = "gaussian"
+    noise_level: float = Field(0.5, ge=0.05, le=1.0)
+
+
 class PreLab(Settings):
     """Parameters of ``01_pre_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 12_000, "epochs": 4, "test_digits": 1_000},
-        "full": {"train_digits": 55_000, "epochs": 10, "test_digits": 10_000},
+        "quick": {"train_digits": 10_000, "epochs": 3, "repeats": 2},
+        "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5},
     }
 
     train_digits: int = Field(ge=500, le=55_000)
     epochs: int = Field(ge=1, le=200)
-    test_digits: int = Field(ge=200, le=10_000)
+    repeats: int = Field(ge=2, le=50)
 
 
-class InLab(Settings):
+class InLab(Noisy):
     """Parameters of ``02_in_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 20_000, "epochs": 1, "compact_epochs": 4, "test_digits": 1_000},
-        "full": {"train_digits": 55_000, "epochs": 10, "compact_epochs": 20, "test_digits": 10_000},
+        "quick": {"train_digits": 10_000, "epochs": 2, "batch_size": 32, "compact_epochs": 4, "test_digits": 1_000},
+        "full": {"train_digits": 55_000, "epochs": 10, "batch_size": 128, "compact_epochs": 20, "test_digits": 10_000},
     }
 
-    static_noise: bool = False
     train_digits: int = Field(ge=500, le=55_000)
     epochs: int = Field(ge=1, le=200)
-    batch_size: int = Field(128, ge=8, le=4_096)
-    learning_rate: float = Field(3e-3, gt=0, le=10)
+    batch_size: int = Field(ge=8, le=4_096)
+    learning_rate: float = Field(2e-3, gt=0, le=10)
+    static_noise: bool = False
     code_size: int = Field(32, ge=1, le=784)
     compact_epochs: int = Field(ge=1, le=200)
     test_digits: int = Field(ge=200, le=10_000)
 
 
-class PostLab(Settings):
+class PostLab(Noisy):
     """Parameters of ``03_post_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 6_000, "epochs": 3, "trials": 12, "seeds": 3, "test_digits": 1_000},
-        "full": {"train_digits": 55_000, "epochs": 10, "trials": 60, "seeds": 5, "test_digits": 10_000},
+        "quick": {"train_digits": 6_000, "epochs": 3, "trials": 12, "repeats": 3, "test_digits": 1_000},
+        "full": {"train_digits": 55_000, "epochs": 10, "trials": 60, "repeats": 5, "test_digits": 10_000},
     }
 
     train_digits: int = Field(ge=500, le=55_000)
     epochs: int = Field(ge=1, le=200)
     trials: int = Field(ge=2, le=10_000)
-    seeds: int = Field(ge=2, le=50)
+    repeats: int = Field(ge=2, le=50)
     test_digits: int = Field(ge=200, le=10_000)
     storage: str = ""
 

@@ -3,6 +3,7 @@
 Labels are no argument of anything here: an autoencoder never sees one.
 """
 
+import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 import json
 import os
 import platform
@@ -23,6 +24,7 @@ from lab_utils.models import halves
 from lab_utils.noise import corrupt, to_unit
 
 VALIDATION_NOISE = 9_999
+STEPS_PER_CALL = 8
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Run:
     recipe : Recipe
     history : dict of str to list of float
         Per epoch: ``loss``, ``val_loss`` (with any penalty on the code), ``val_psnr`` (dB, mean over digits).
+    curve : list of (int, float)
+        Digits seen so far and the mean training loss over the last few steps: finer than ``history``.
     seconds : float
         Wall-clock time of the fit.
     digits_per_second : float
@@ -89,6 +93,7 @@ class Run:
     model: keras.Model
     recipe: Recipe
     history: dict[str, list[float]] = field(default_factory=dict)
+    curve: list[tuple[int, float]] = field(default_factory=list)
     seconds: float = 0.0
     digits_per_second: float = 0.0
     peak_memory: int = 0
@@ -135,6 +140,7 @@ class Run:
         return cls(**record | {"model": model, "recipe": Recipe(**record["recipe"])})
 
 
+@keras.saving.register_keras_serializable("dae-lab")
 def psnr(clean: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
     """PSNR per digit in dB at peak 1, shape (batch,); Keras averages it over digits."""
     error = tf.reduce_mean(tf.square(clean - output), axis=(1, 2, 3))
@@ -144,7 +150,8 @@ def psnr(clean: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
 def batches(digits: np.ndarray, recipe: Recipe) -> tf.data.Dataset:
     """The training stream: ``epochs`` shuffled passes of (noisy, clean) batches, (batch, 28, 28, 1) float32.
 
-    Digits stay uint8 in memory and become float32 a batch at a time; the last, smaller batch of a pass is dropped.
+    Digits stay uint8 in memory and become float32 a batch at a time. What does not fill a batch is left out of
+    that pass; the shuffle makes it other digits each time.
     """
     size = min(recipe.batch_size, len(digits))
     clean_digits = tf.constant(digits)
@@ -195,19 +202,26 @@ def fit(
     Diverged
         When the loss is no longer a number; the message names the learning rate.
     """
-    steps = max(1, len(train) // min(recipe.batch_size, len(train)))
+    steps = len(train) // min(recipe.batch_size, len(train))
+    stretch = min(steps, STEPS_PER_CALL)
+    steps -= steps % stretch
     model.compile(
         optimizer=keras.optimizers.Adam(_learning_rate(recipe, steps)),
         loss=recipe.loss,
         metrics=[psnr],
         jit_compile=False,
-        steps_per_execution=min(steps, 16),
+        steps_per_execution=stretch,
     )
     held_out = corrupt(validation, recipe.noise_kind, recipe.noise_level, VALIDATION_NOISE)
     best = keras.callbacks.EarlyStopping(
         patience=recipe.patience or recipe.epochs, restore_best_weights=True, verbose=0
     )
-    watch = _Watch(recipe, steps, default_progress() if show_progress is None else show_progress)
+    watch = _Watch(
+        recipe,
+        min(recipe.batch_size, len(train)),
+        steps,
+        default_progress() if show_progress is None else show_progress,
+    )
     started = time.perf_counter()
     try:
         model.fit(
@@ -227,32 +241,40 @@ def fit(
         watch.bar.close()
     seconds = time.perf_counter() - started
     history = {name: [float(v) for v in values] for name, values in watch.history.items() if name != "psnr"}
-    return Run(model, recipe, history, seconds, watch.digits / seconds, peak_memory())
+    digits = watch.curve[-1][0] if watch.curve else 0
+    return Run(model, recipe, history, watch.curve, seconds, digits / seconds, peak_memory())
 
 
 class _Watch(keras.callbacks.Callback):
     """Advances the progress bar, collects the curves and stops at a loss that is no number."""
 
-    def __init__(self, recipe: Recipe, steps: int, show: bool) -> None:
+    def __init__(self, recipe: Recipe, size: int, steps: int, show: bool) -> None:
         super().__init__()
-        self.recipe, self.history, self.digits, self.done = recipe, {}, 0, 0
+        self.recipe, self.size = recipe, size
+        self.history: dict[str, list[float]] = {}
+        self.curve: list[tuple[int, float]] = []
         self.bar = tqdm(total=recipe.epochs * steps, unit="step", leave=False, disable=not show)
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.done, self.summed_loss = 0, 0.0
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if not np.isfinite(logs["loss"]):
-            rate = self.recipe.learning_rate
+        loss, rate = logs["loss"], self.recipe.learning_rate
+        if not np.isfinite(loss):
             raise Diverged(
-                f"The loss became {logs['loss']} with learning_rate = {rate:g}.",
+                f"The loss became {loss} with learning_rate = {rate:g}.",
                 "a learning rate at which the loss stays finite",
                 f"Try learning_rate = {rate / 10:g}.",
             )
-        self.bar.update(batch + 1 - self.done)
-        self.bar.set_postfix(loss=f"{logs['loss']:.4f}", refresh=False)
-        self.digits += (batch + 1 - self.done) * self.recipe.batch_size
-        self.done = batch + 1
+        # Keras reports the mean over the epoch so far; the difference of the sums is the mean since the last call.
+        steps, summed_loss = batch + 1 - self.done, loss * (batch + 1)
+        seen = (self.curve[-1][0] if self.curve else 0) + steps * self.size
+        self.curve.append((seen, (summed_loss - self.summed_loss) / steps))
+        self.done, self.summed_loss = batch + 1, summed_loss
+        self.bar.update(steps)
+        self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self.done = 0
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
 

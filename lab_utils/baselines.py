@@ -1,0 +1,256 @@
+"""Denoisers that are not autoencoders: what an autoencoder has to beat.
+
+A ``Baseline`` names a method and the grid of settings worth trying; ``tune`` picks the setting with the lowest
+error on validation digits and keeps the whole table. All of them see the same ``Examples``, and every estimate
+is clipped to [0, 1].
+
+References
+----------
+Chambolle (2004), total variation; Buades et al. (2005), non-local means; Chang et al. (2000), BayesShrink and
+Donoho & Johnstone (1994), VisuShrink (wavelets). All three as implemented in ``skimage.restoration``.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from scipy.special import log_ndtr
+from skimage import restoration
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import ParameterGrid
+
+from lab_utils import metrics, noise
+from lab_utils.errors import LabError
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Clean digits beside the same digits with noise, both float32 (n, 28, 28) in [0, 1]."""
+
+    clean: np.ndarray
+    noisy: np.ndarray
+    kind: str
+    level: float
+
+
+Denoise = Callable[[np.ndarray], np.ndarray]
+"""Noisy digits, float (n, 28, 28) in [0, 1], to estimates of the same shape."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A method: ``fit(train, **setting)`` returns its ``Denoise``, for every setting of ``grid``."""
+
+    name: str
+    fit: Callable[..., Denoise]
+    grid: tuple[dict, ...]
+
+    def fitted(self, train: Examples, setting: dict) -> Denoise:
+        """The denoiser at one setting, its estimates clipped to [0, 1]."""
+        denoise = self.fit(train, **setting)
+        return lambda noisy: np.clip(denoise(noisy), 0, 1)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A baseline at the setting that validation chose, ready to use, and the table it was chosen from.
+
+    ``table`` has one row per setting: ``baseline``, ``setting``, ``mse`` and ``psnr`` (dB), both validation means.
+    """
+
+    name: str
+    setting: dict
+    table: pd.DataFrame
+    denoise: Denoise
+
+
+def examples(digits: np.ndarray, kind: str, level: float, seed: int) -> Examples:
+    """Corrupt digits (uint8 or float, (n, 28, 28)) with ``noise.corrupt`` and keep both sides."""
+    return Examples(noise.to_unit(digits), noise.corrupt(digits, kind, level, seed), kind, level)
+
+
+def tune(baseline: Baseline, train: Examples, validation: Examples) -> Tuned:
+    """Try the whole grid and choose the setting with the lowest validation MSE.
+
+    Parameters
+    ----------
+    baseline : Baseline
+        One of ``all_baselines``.
+    train : Examples
+        What the method may learn from; classical filters ignore it.
+    validation : Examples
+        Chooses the setting. Never the test digits.
+
+    Returns
+    -------
+    Tuned
+    """
+    rows = []
+    for setting in baseline.grid:
+        estimate = baseline.fitted(train, setting)(validation.noisy)
+        rows.append(
+            {
+                "baseline": baseline.name,
+                "setting": ", ".join(f"{knob} = {value}" for knob, value in setting.items()),
+                "mse": metrics.mse(validation.clean, estimate).mean(),
+                "psnr": metrics.psnr(validation.clean, estimate).mean(),
+            }
+        )
+    table = pd.DataFrame(rows)
+    setting = baseline.grid[table["mse"].argmin()]
+    return Tuned(baseline.name, setting, table, baseline.fitted(train, setting))
+
+
+def tune_all(train: Examples, validation: Examples) -> list[Tuned]:
+    """Every baseline that is defined for this kind of noise, tuned."""
+    return [tune(baseline, train, validation) for baseline in all_baselines(train.kind)]
+
+
+def all_baselines(kind: str = "gaussian") -> list[Baseline]:
+    """The methods compared with the autoencoders, simplest first.
+
+    The posterior mean is left out unless ``kind`` is "gaussian": its likelihood is that noise model.
+    """
+    methods = [BLUR, MEDIAN, TOTAL_VARIATION, NON_LOCAL_MEANS, WAVELET, PCA_PROJECTION, RIDGE]
+    return [*methods, POSTERIOR_MEAN] if kind == "gaussian" else methods
+
+
+def _grid(**knobs: Iterable) -> tuple[dict, ...]:
+    return tuple(ParameterGrid({knob: list(values) for knob, values in knobs.items()}))
+
+
+# Classical filters: they look at one digit and learn nothing -----------------------------------------------
+
+
+def _filter(denoise: Callable[..., np.ndarray]) -> Callable[..., Denoise]:
+    """A ``fit`` that needs no examples."""
+    return lambda _, **setting: partial(denoise, **setting)
+
+
+def _each(denoise: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Apply a filter of single images to a stack of digits."""
+    return lambda noisy, **setting: np.stack([denoise(digit, **setting) for digit in noisy])
+
+
+def gaussian_blur(noisy: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian filter of standard deviation ``sigma`` pixels."""
+    return ndimage.gaussian_filter(noisy, (0, sigma, sigma))
+
+
+def median(noisy: np.ndarray, size: int) -> np.ndarray:
+    """Median of the ``size`` x ``size`` neighbourhood; size 1 leaves the digit alone."""
+    return ndimage.median_filter(noisy, (1, size, size))
+
+
+# Denoisers that learn from examples ------------------------------------------------------------------------
+
+
+def fit_pca_projection(train: Examples, components: int) -> Denoise:
+    """Project noisy digits on the leading principal components of the clean ones."""
+    pca = PCA(components, random_state=0).fit(_pixels(train.clean))
+    return lambda noisy: pca.inverse_transform(pca.transform(_pixels(noisy))).reshape(noisy.shape)
+
+
+def fit_ridge(train: Examples, alpha: float) -> Denoise:
+    """The best linear map from noisy to clean pixels, with an L2 penalty of strength ``alpha``."""
+    ridge = Ridge(alpha, solver="cholesky").fit(_pixels(train.noisy), _pixels(train.clean))
+    return lambda noisy: ridge.predict(_pixels(noisy)).reshape(noisy.shape)
+
+
+def fit_posterior_mean(train: Examples) -> Denoise:
+    """The expected clean digit given the noisy one, if the training digits were all the digits there are.
+
+    No denoiser has a lower expected squared error under that prior. The noise model and its level are
+    given, not learned. Clipping to [0, 1] makes the likelihood of a pixel y given its clean value x censored:
+    a density N(y; x, level²) inside, the probability Phi(-x / level) at y = 0 and Phi((x - 1) / level) at y = 1
+    (Tobin 1958, "Estimation of relationships for limited dependent variables", Econometrica 26).
+
+    Raises
+    ------
+    LabError
+        For any other noise, and at level 0, where nothing is left to infer.
+    """
+    if train.kind != "gaussian" or train.level <= 0:
+        raise LabError(
+            f"The posterior mean is not defined for {train.kind} noise of level {train.level}.",
+            "gaussian noise of level > 0",
+            "Leave this baseline out.",
+        )
+    pixels = np.rint(_pixels(train.clean) * 255).astype(np.uint8)
+    return partial(posterior_mean, pixels, train.level)
+
+
+def posterior_mean(pixels: np.ndarray, level: float, noisy: np.ndarray, block: int = 2_000) -> np.ndarray:
+    """Average of the training digits, each weighted by how likely it is to have become ``noisy``.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (m, 784), uint8
+        Training digits, equally likely a priori.
+    level : float
+        Standard deviation of the Gaussian noise before clipping, > 0.
+    noisy : ndarray, shape (n, 28, 28), float in [0, 1]
+        Digits to denoise.
+    block : int
+        Digits handled at once on either side; bounds the memory (about 100 MB at 2,000), not the result.
+
+    Returns
+    -------
+    ndarray, shape (n, 28, 28), float32
+    """
+    blocks = [noisy[start : start + block] for start in range(0, len(noisy), block)]
+    return np.concatenate([_posterior_block(pixels, level, part, block) for part in blocks])
+
+
+def _posterior_block(pixels: np.ndarray, level: float, noisy: np.ndarray, block: int) -> np.ndarray:
+    # A clean pixel has one of 256 values, so each term of its log likelihood is a table look-up, and a sum over
+    # pixels is a matrix product: evidence (what y is) times terms (what x makes of it). Terms in y alone cancel.
+    x = np.arange(256) / 255
+    terms = [x / level**2, -(x**2) / (2 * level**2), log_ndtr(-x / level), log_ndtr((x - 1) / level)]
+    y = _pixels(noisy)
+    inside = ((y > 0) & (y < 1)).astype(np.float32)
+    evidence = [y * inside, inside, (y <= 0).astype(np.float32), (y >= 1).astype(np.float32)]
+
+    # Log-sum-exp over blocks of training digits: sums stay relative to the best log likelihood so far.
+    best = np.full((len(y), 1), -np.inf, np.float32)
+    total = np.zeros((len(y), 1), np.float32)
+    weighted = np.zeros_like(y)
+    for start in range(0, len(pixels), block):
+        digits = pixels[start : start + block]
+        likelihood = sum(e @ term.astype(np.float32)[digits].T for e, term in zip(evidence, terms, strict=True))
+        previous, best = best, np.maximum(best, likelihood.max(axis=1, keepdims=True))
+        weights = np.exp(likelihood - best)
+        total = total * np.exp(previous - best) + weights.sum(axis=1, keepdims=True)
+        weighted = weighted * np.exp(previous - best) + weights @ noise.to_unit(digits)
+    return (weighted / total).reshape(noisy.shape)
+
+
+def _pixels(digits: np.ndarray) -> np.ndarray:
+    """Digits as rows of 784 pixels."""
+    return digits.reshape(len(digits), -1)
+
+
+BLUR = Baseline("Gaussian blur", _filter(gaussian_blur), _grid(sigma=(0.3, 0.5, 0.7, 0.85, 1.0, 1.3)))
+MEDIAN = Baseline("median", _filter(median), _grid(size=(1, 3, 5)))
+TOTAL_VARIATION = Baseline(
+    "total variation",
+    _filter(_each(restoration.denoise_tv_chambolle)),
+    _grid(weight=(0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)),
+)
+NON_LOCAL_MEANS = Baseline(
+    "non-local means",
+    _filter(_each(partial(restoration.denoise_nl_means, patch_distance=6))),
+    _grid(patch_size=(3, 5, 7), h=(0.05, 0.1, 0.15, 0.2, 0.25)),
+)
+WAVELET = Baseline(
+    "wavelet",
+    _filter(_each(restoration.denoise_wavelet)),
+    _grid(wavelet=("db1", "db2", "sym4"), method=("BayesShrink", "VisuShrink"), sigma=(0.05, 0.1, 0.2, 0.4)),
+)
+PCA_PROJECTION = Baseline("PCA projection", fit_pca_projection, _grid(components=(8, 16, 32, 64, 128, 256)))
+RIDGE = Baseline("linear (ridge)", fit_ridge, _grid(alpha=(1, 10, 100, 1000)))
+POSTERIOR_MEAN = Baseline("posterior mean", fit_posterior_mean, _grid())

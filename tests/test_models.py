@@ -1,0 +1,64 @@
+"""The autoencoders have the shapes, counts and bottlenecks that they claim."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab_utils import models
+
+
+def test_manual_is_the_manuals_network():
+    autoencoder = models.manual(0)
+    encoder, decoder = models.halves(autoencoder)
+    assert autoencoder.count_params() == models.MANUAL_PARAMETERS == 185_217
+    assert encoder.output_shape == (None, 7 * 7 * 128)
+    kinds = [type(layer).__name__ for layer in encoder.layers + decoder.layers]
+    assert kinds == [
+        *("InputLayer", "Conv2D", "Conv2D", "Conv2D", "Flatten"),
+        *("InputLayer", "Reshape", "Conv2DTranspose", "Conv2DTranspose", "Conv2D", "Activation"),
+    ]
+
+
+@given(
+    code_size=st.integers(1, 64),
+    hidden_layers=st.integers(0, 3),
+    activation=st.sampled_from(["relu", "leaky_relu", "sigmoid", "tanh"]),
+    dropout=st.sampled_from([0.0, 0.3]),
+)
+@settings(max_examples=8, deadline=None)
+def test_compact_has_the_code_that_it_was_asked_for(code_size, hidden_layers, activation, dropout):
+    autoencoder = models.compact(
+        0, code_size=code_size, hidden_layers=hidden_layers, width=16, activation=activation, dropout=dropout
+    )
+    digits = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
+    encoder, decoder = models.halves(autoencoder)
+    codes = encoder(digits)
+    assert codes.shape == (2, code_size)
+    np.testing.assert_allclose(decoder(codes), autoencoder(digits), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("build", [models.manual, models.compact])
+def test_weights_depend_on_the_seed_alone(build):
+    first, again, other = build(1), build(1), build(2)
+    for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
+    kernels = [w for w in first.get_weights() if w.ndim > 1 and w.size > 500]
+    assert all(w.std() > 0 for w in kernels)
+
+
+def test_linear_model_is_affine():
+    autoencoder = models.compact(0, code_size=4, width=8, linear=True)
+    a, b = np.random.default_rng(0).random((2, 1, 28, 28, 1), dtype=np.float32)
+    middle = autoencoder((a + b) / 2).numpy()
+    np.testing.assert_allclose(middle, (autoencoder(a).numpy() + autoencoder(b).numpy()) / 2, atol=1e-5)
+
+
+def test_the_penalty_on_the_code_is_the_mean_that_it_says():
+    autoencoder = models.compact(0, code_size=5, width=8, l1=0.3, l2=0.7)
+    digits = np.random.default_rng(0).random((6, 28, 28, 1), dtype=np.float32)
+    codes = models.halves(autoencoder)[0](digits).numpy()
+    autoencoder(digits)
+    expected = 0.3 * np.abs(codes).mean() + 0.7 * np.square(codes).mean()
+    assert float(sum(autoencoder.losses)) == pytest.approx(expected, rel=1e-5)

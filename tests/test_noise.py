@@ -1,0 +1,54 @@
+"""Corruption: range, level, seed, and the agreement of the NumPy and the in-graph versions."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ks_2samp
+
+from lab_utils.errors import LabError
+from lab_utils.graph_noise import corrupt_batch
+from lab_utils.noise import KINDS, corrupt, to_unit
+
+GREY = np.full((150, 28, 28), 128, np.uint8)
+
+
+@given(kind=st.sampled_from(sorted(KINDS)), level=st.floats(0, 1), seed=st.integers(0, 2**31 - 1))
+@settings(max_examples=40, deadline=None)
+def test_noisy_digits_stay_in_range_and_depend_on_the_seed_alone(kind, level, seed):
+    digits = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    noisy = corrupt(digits, kind, level, seed)
+    assert noisy.shape == digits.shape and noisy.dtype == np.float32
+    assert noisy.min() >= 0 and noisy.max() <= 1
+    np.testing.assert_array_equal(noisy, corrupt(to_unit(digits), kind, level, seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_level_zero_changes_nothing_and_another_seed_changes_the_noise(kind):
+    np.testing.assert_array_equal(corrupt(GREY, kind, 0.0, 1), to_unit(GREY))
+    assert (corrupt(GREY, kind, 0.3, 1) != corrupt(GREY, kind, 0.3, 2)).any()
+
+
+def test_levels_mean_what_they_say():
+    assert corrupt(GREY, "gaussian", 0.1, 0).std() == pytest.approx(0.1, rel=0.03)
+    assert corrupt(GREY, "speckle", 0.1, 0).std() == pytest.approx(0.1 * 128 / 255, rel=0.03)
+    assert (corrupt(GREY, "masking", 0.3, 0) == 0).mean() == pytest.approx(0.3, abs=0.01)
+    salted = corrupt(GREY, "salt_and_pepper", 0.3, 0)
+    assert (salted == 0).mean() == pytest.approx(0.15, abs=0.01)
+    assert (salted == 1).mean() == pytest.approx(0.15, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("level", [0.1, 0.5])
+def test_the_graph_draws_from_the_same_distribution(kind, level):
+    clean = to_unit(GREY)
+    in_numpy = corrupt(clean, kind, level, 3).ravel()
+    in_graph = corrupt_batch(clean, kind, level, [3, 0]).numpy().ravel()
+    assert ks_2samp(in_numpy, in_graph).pvalue > 1e-4
+    assert ks_2samp(in_numpy, corrupt(clean, kind, level + 0.03, 3).ravel()).pvalue < 1e-4
+
+
+@pytest.mark.parametrize(("kind", "level"), [("rain", 0.5), ("gaussian", -0.1), ("masking", 1.5)])
+def test_unknown_kinds_and_levels_are_refused(kind, level):
+    with pytest.raises(LabError, match="rain|-0.1|1.5"):
+        corrupt(GREY, kind, level, 0)

@@ -1,0 +1,123 @@
+"""What would hurt: a wrong pairing, noise that is off, a loss that is not the mean it says, a run that cannot be repeated."""
+
+import inspect
+import os
+import signal
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+from lab_utils import data, models, training
+from lab_utils.errors import LabError
+from lab_utils.noise import corrupt, to_unit
+from lab_utils.training import Recipe, batches, fit
+
+MNIST = data.load_mnist("embedded")
+TRAIN, VALIDATION = MNIST.train.digits[:1_000], MNIST.validation.digits[:200]
+SMALL = {"code_size": 8, "width": 32}
+
+
+def small_run(**recipe) -> training.Run:
+    how = Recipe(**{"epochs": 2, "batch_size": 50, "seed": 1} | recipe)
+    return fit(models.compact(1, **SMALL), TRAIN, VALIDATION, how)
+
+
+def test_the_input_is_the_noisy_digit_and_the_target_its_clean_self():
+    clean_digits = {digit.tobytes() for digit in to_unit(TRAIN)}
+    for noisy, clean in batches(TRAIN, Recipe(epochs=1, batch_size=100)):
+        noisy, clean = noisy.numpy()[..., 0], clean.numpy()[..., 0]
+        assert all(digit.tobytes() in clean_digits for digit in clean)
+        assert np.abs(noisy - clean).mean() > 0.1
+        ink = clean > 0.9
+        assert noisy[ink].mean() > noisy[~ink].mean() + 0.3
+
+
+def test_training_noise_is_fresh_in_every_pass_unless_static():
+    def first_digit(**how):
+        stream = batches(TRAIN[:1].repeat(50, axis=0), Recipe(epochs=2, batch_size=50, **how))
+        return [noisy.numpy()[0] for noisy, _ in stream]
+
+    one, two = first_digit()
+    assert (one != two).any()
+    fixed = corrupt(TRAIN[:1].repeat(50, axis=0), "gaussian", 0.5, 0)
+    for noisy in first_digit(static_noise=True):
+        assert any(np.array_equal(noisy[..., 0], digit) for digit in fixed)
+
+
+def test_every_digit_is_seen_in_every_pass():
+    seen = np.concatenate([clean.numpy() for _, clean in batches(TRAIN, Recipe(epochs=1, batch_size=50))])
+    assert sorted(d.tobytes() for d in seen[..., 0]) == sorted(d.tobytes() for d in to_unit(TRAIN))
+
+
+def test_evaluation_is_noisy_and_its_loss_is_the_mean_over_pixels():
+    run = small_run(epochs=1)
+    noisy = corrupt(VALIDATION, "gaussian", 0.5, training.VALIDATION_NOISE)
+    output = np.clip(run.denoise(noisy), 1e-7, 1 - 1e-7)
+    clean = to_unit(VALIDATION)
+    by_hand = -(clean * np.log(output) + (1 - clean) * np.log(1 - output)).mean()
+    assert run.history["val_loss"][0] == pytest.approx(by_hand, rel=1e-4)
+    of_clean_input = np.clip(run.denoise(clean), 1e-7, 1 - 1e-7)
+    other = -(clean * np.log(of_clean_input) + (1 - clean) * np.log(1 - of_clean_input)).mean()
+    assert abs(other - by_hand) > 1e-3
+    error = np.square(run.denoise(noisy) - clean).mean(axis=(1, 2))
+    assert run.history["val_psnr"][0] == pytest.approx((-10 * np.log10(error)).mean(), abs=0.01)
+
+
+def test_no_label_can_reach_the_autoencoder():
+    assert set(inspect.signature(fit).parameters).isdisjoint({"labels", "y"})
+    inputs = next(iter(batches(TRAIN, Recipe(batch_size=10))))
+    assert [tuple(part.shape) for part in inputs] == [(10, 28, 28, 1)] * 2
+
+
+def test_equal_seeds_give_equal_runs_and_training_learns():
+    one, two, other = small_run(), small_run(), small_run(seed=2)
+    assert one.history == two.history and one.curve == two.curve
+    assert one.history != other.history
+    assert one.history["val_loss"][-1] < one.history["val_loss"][0]
+    assert one.curve[-1][0] == 2 * 16 * 50
+
+
+def test_a_loss_that_is_no_number_names_the_learning_rate():
+    with pytest.raises(training.Diverged, match="learning_rate = 1e[+]?30"):
+        small_run(learning_rate=1e30, loss="mean_squared_error")
+
+
+def test_training_stops_early_and_keeps_the_best_weights():
+    run = small_run(epochs=30, learning_rate=0.05, patience=1)
+    losses = run.history["val_loss"]
+    assert len(losses) < 30
+    noisy = corrupt(VALIDATION, "gaussian", 0.5, training.VALIDATION_NOISE)
+    score = run.model.evaluate(noisy[..., None], to_unit(VALIDATION)[..., None], verbose=0, batch_size=500)[0]
+    assert score == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_ctrl_c_keeps_the_best_weights_so_far():
+    threading.Timer(6, os.kill, (os.getpid(), signal.SIGINT)).start()
+    run = small_run(epochs=100_000)
+    losses = run.history["val_loss"]
+    assert 1 <= len(losses) < 100_000
+    noisy = corrupt(VALIDATION, "gaussian", 0.5, training.VALIDATION_NOISE)
+    score = run.model.evaluate(noisy[..., None], to_unit(VALIDATION)[..., None], verbose=0, batch_size=500)[0]
+    assert score == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_a_run_survives_saving_and_loading(tmp_path):
+    run = small_run()
+    run.save(tmp_path / "run")
+    loaded = training.Run.load(tmp_path / "run")
+    noisy = corrupt(VALIDATION, "gaussian", 0.5, 0)
+    np.testing.assert_array_equal(loaded.denoise(noisy), run.denoise(noisy))
+    assert (loaded.recipe, loaded.history, loaded.seconds) == (run.recipe, run.history, run.seconds)
+    assert isinstance(loaded.encoder, keras.Model)
+    (tmp_path / "run" / "run.json").unlink()
+    with pytest.raises(LabError, match="no complete run"):
+        training.Run.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_learning_rate_follows_its_schedule(schedule):
+    run = small_run(schedule=schedule, learning_rate=0.01)
+    last = float(keras.ops.convert_to_numpy(run.model.optimizer.learning_rate))
+    assert last == pytest.approx(0.01 if schedule == "constant" else 0.0, abs=1e-4)
