@@ -1,8 +1,7 @@
 """Denoisers that are not autoencoders: what an autoencoder has to beat.
 
-A ``Baseline`` names a method and the grid of settings worth trying; ``tune`` picks the setting with the lowest
-error on validation digits and keeps the whole table. All of them see the same ``Examples``, and every estimate
-is clipped to [0, 1].
+A ``Baseline`` names a method and the grid of settings worth trying; ``tune`` picks the setting with the
+lowest error on validation digits and keeps the whole table. Every estimate is clipped to [0, 1].
 
 References
 ----------
@@ -37,6 +36,9 @@ class Examples:
     level: float
 
 
+SMALLEST_LOG_WEIGHT = -60.0
+"""Smaller weights are rounded up to e^-60: they change nothing, but as denormal floats double the time."""
+
 Denoise = Callable[[np.ndarray], np.ndarray]
 """Noisy digits, float (n, 28, 28) in [0, 1], to estimates of the same shape."""
 
@@ -59,7 +61,7 @@ class Baseline:
 class Tuned:
     """A baseline at the setting that validation chose, ready to use, and the table it was chosen from.
 
-    ``table`` has one row per setting: ``baseline``, ``setting``, ``mse`` and ``psnr`` (dB), both validation means.
+    ``table`` has one row per setting: ``baseline``, ``setting``, and validation means ``mse``, ``psnr`` (dB).
     """
 
     name: str
@@ -89,9 +91,10 @@ def tune(baseline: Baseline, train: Examples, validation: Examples) -> Tuned:
     -------
     Tuned
     """
+    denoisers = [baseline.fitted(train, setting) for setting in baseline.grid]
     rows = []
-    for setting in baseline.grid:
-        estimate = baseline.fitted(train, setting)(validation.noisy)
+    for setting, denoise in zip(baseline.grid, denoisers, strict=True):
+        estimate = denoise(validation.noisy)
         rows.append(
             {
                 "baseline": baseline.name,
@@ -101,8 +104,8 @@ def tune(baseline: Baseline, train: Examples, validation: Examples) -> Tuned:
             }
         )
     table = pd.DataFrame(rows)
-    setting = baseline.grid[table["mse"].argmin()]
-    return Tuned(baseline.name, setting, table, baseline.fitted(train, setting))
+    best = table["mse"].argmin()
+    return Tuned(baseline.name, baseline.grid[best], table, denoisers[best])
 
 
 def tune_all(train: Examples, validation: Examples) -> list[Tuned]:
@@ -164,9 +167,9 @@ def fit_ridge(train: Examples, alpha: float) -> Denoise:
 def fit_posterior_mean(train: Examples) -> Denoise:
     """The expected clean digit given the noisy one, if the training digits were all the digits there are.
 
-    No denoiser has a lower expected squared error under that prior. The noise model and its level are
-    given, not learned. Clipping to [0, 1] makes the likelihood of a pixel y given its clean value x censored:
-    a density N(y; x, level²) inside, the probability Phi(-x / level) at y = 0 and Phi((x - 1) / level) at y = 1
+    No denoiser has a lower expected squared error under that prior. The noise model and its level are given,
+    not learned. Clipping to [0, 1] makes the likelihood of a pixel y given its clean value x censored: the
+    density N(y; x, level²) inside, the probability Phi(-x / level) at y = 0 and Phi((x - 1) / level) at y = 1
     (Tobin 1958, "Estimation of relationships for limited dependent variables", Econometrica 26).
 
     Raises
@@ -207,10 +210,12 @@ def posterior_mean(pixels: np.ndarray, level: float, noisy: np.ndarray, block: i
 
 
 def _posterior_block(pixels: np.ndarray, level: float, noisy: np.ndarray, block: int) -> np.ndarray:
-    # A clean pixel has one of 256 values, so each term of its log likelihood is a table look-up, and a sum over
-    # pixels is a matrix product: evidence (what y is) times terms (what x makes of it). Terms in y alone cancel.
+    # A clean pixel has one of 256 values, so each term of its log likelihood is a table look-up, and a sum
+    # over pixels is a matrix product: evidence (what y is) times terms (what x makes of it). Terms in y alone
+    # are the same for every training digit and cancel.
     x = np.arange(256) / 255
     terms = [x / level**2, -(x**2) / (2 * level**2), log_ndtr(-x / level), log_ndtr((x - 1) / level)]
+    terms = [term.astype(np.float32) for term in terms]
     y = _pixels(noisy)
     inside = ((y > 0) & (y < 1)).astype(np.float32)
     evidence = [y * inside, inside, (y <= 0).astype(np.float32), (y >= 1).astype(np.float32)]
@@ -221,9 +226,9 @@ def _posterior_block(pixels: np.ndarray, level: float, noisy: np.ndarray, block:
     weighted = np.zeros_like(y)
     for start in range(0, len(pixels), block):
         digits = pixels[start : start + block]
-        likelihood = sum(e @ term.astype(np.float32)[digits].T for e, term in zip(evidence, terms, strict=True))
+        likelihood = sum(e @ term[digits].T for e, term in zip(evidence, terms, strict=True))
         previous, best = best, np.maximum(best, likelihood.max(axis=1, keepdims=True))
-        weights = np.exp(likelihood - best)
+        weights = np.exp(np.maximum(likelihood - best, SMALLEST_LOG_WEIGHT))
         total = total * np.exp(previous - best) + weights.sum(axis=1, keepdims=True)
         weighted = weighted * np.exp(previous - best) + weights @ noise.to_unit(digits)
     return (weighted / total).reshape(noisy.shape)
@@ -234,22 +239,22 @@ def _pixels(digits: np.ndarray) -> np.ndarray:
     return digits.reshape(len(digits), -1)
 
 
-BLUR = Baseline("Gaussian blur", _filter(gaussian_blur), _grid(sigma=(0.3, 0.5, 0.7, 0.85, 1.0, 1.3)))
-MEDIAN = Baseline("median", _filter(median), _grid(size=(1, 3, 5)))
+BLUR = Baseline("Gaussian blur", _filter(gaussian_blur), _grid(sigma=(0.3, 0.5, 0.7, 0.85, 1.0, 1.3, 1.6)))
+MEDIAN = Baseline("median", _filter(median), _grid(size=(1, 3, 5, 7)))
 TOTAL_VARIATION = Baseline(
     "total variation",
     _filter(_each(restoration.denoise_tv_chambolle)),
-    _grid(weight=(0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)),
+    _grid(weight=(0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)),
 )
 NON_LOCAL_MEANS = Baseline(
     "non-local means",
-    _filter(_each(partial(restoration.denoise_nl_means, patch_distance=6))),
-    _grid(patch_size=(3, 5, 7), h=(0.05, 0.1, 0.15, 0.2, 0.25)),
+    _filter(_each(partial(restoration.denoise_nl_means, patch_size=5, patch_distance=6))),
+    _grid(h=(0.05, 0.1, 0.15, 0.18, 0.21, 0.25, 0.3, 0.4)),
 )
 WAVELET = Baseline(
     "wavelet",
     _filter(_each(restoration.denoise_wavelet)),
-    _grid(wavelet=("db1", "db2", "sym4"), method=("BayesShrink", "VisuShrink"), sigma=(0.05, 0.1, 0.2, 0.4)),
+    _grid(wavelet=("db2", "sym4"), method=("BayesShrink", "VisuShrink"), sigma=(0.05, 0.1, 0.2, 0.4, 0.8)),
 )
 PCA_PROJECTION = Baseline("PCA projection", fit_pca_projection, _grid(components=(8, 16, 32, 64, 128, 256)))
 RIDGE = Baseline("linear (ridge)", fit_ridge, _grid(alpha=(1, 10, 100, 1000)))

@@ -5,6 +5,7 @@ without a traceback, and ends the command with exit code 2; a run that did not c
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import click
 
 from lab_utils import __version__
 from lab_utils.errors import LabError
+
+sys.modules.setdefault("rfc3987_syntax", None)
+"""jsonschema, which nbformat imports, would compile this optional grammar of URIs for 1.5 s; no notebook needs it."""
 
 
 class Verbs(click.Group):
@@ -206,7 +210,7 @@ def batch(
     dae-lab batch roster.xlsx --workers 4 -p profile full
     dae-lab batch roster.csv --scheduler tcp://10.0.0.1:8786
     """
-    from lab_utils.batch import run_class
+    from lab_utils.batch.class_batch import run_class
 
     results = run_class(
         roster,
@@ -243,8 +247,7 @@ def sweep(
     \b
     dae-lab sweep notebooks/02_in_lab.ipynb -g noise_level=0.1,0.3,0.5 -g seed=1,2,3
     """
-    from lab_utils.batch import run_sweep
-    from lab_utils.batch.sweep import parse_grid
+    from lab_utils.batch.sweep import parse_grid, run_sweep
 
     source = notebook if notebook.suffix == ".ipynb" else _default_notebooks() / f"{notebook}.ipynb"
     results = run_sweep(

@@ -42,8 +42,8 @@ def manual(seed: int, dtype: str = "float32") -> keras.Model:
     x = layers.Reshape(MANUAL_CODE_SHAPE, dtype=dtype)(code)
     x = layers.Conv2DTranspose(64, activation="relu", strides=2, **common)(x)
     x = layers.Conv2DTranspose(32, activation="relu", strides=2, **common)(x)
-    x = layers.Conv2D(1, **common)(x)
-    decoder = keras.Model(code, layers.Activation("sigmoid", dtype="float32")(x), name="decoder")
+    x = layers.Conv2D(1, activation="sigmoid", **common | {"dtype": "float32"})(x)
+    decoder = keras.Model(code, x, name="decoder")
     return join(encoder, decoder)
 
 

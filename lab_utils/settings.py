@@ -63,7 +63,7 @@ class PreLab(Settings):
     """Parameters of ``01_pre_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 10_000, "epochs": 3, "repeats": 2},
+        "quick": {"train_digits": 8_000, "epochs": 3, "repeats": 2},
         "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5},
     }
 
@@ -76,8 +76,22 @@ class InLab(Noisy):
     """Parameters of ``02_in_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 10_000, "epochs": 2, "batch_size": 32, "compact_epochs": 4, "test_digits": 1_000},
-        "full": {"train_digits": 55_000, "epochs": 10, "batch_size": 128, "compact_epochs": 20, "test_digits": 10_000},
+        "quick": {
+            "train_digits": 10_000,
+            "epochs": 2,
+            "batch_size": 32,
+            "compact_epochs": 4,
+            "repeats": 2,
+            "test_digits": 1_000,
+        },
+        "full": {
+            "train_digits": 55_000,
+            "epochs": 10,
+            "batch_size": 128,
+            "compact_epochs": 20,
+            "repeats": 3,
+            "test_digits": 10_000,
+        },
     }
 
     train_digits: int = Field(ge=500, le=55_000)
@@ -87,6 +101,7 @@ class InLab(Noisy):
     static_noise: bool = False
     code_size: int = Field(32, ge=1, le=784)
     compact_epochs: int = Field(ge=1, le=200)
+    repeats: int = Field(ge=1, le=50)
     test_digits: int = Field(ge=200, le=10_000)
 
 

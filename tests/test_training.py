@@ -1,4 +1,4 @@
-"""What would hurt: a wrong pairing, noise that is off, a loss that is not the mean it says, a run that cannot be repeated."""
+"""What would hurt: a wrong pairing, noise that is off, a loss that is not its mean, a run that cannot be repeated."""
 
 import inspect
 import os
@@ -22,6 +22,13 @@ SMALL = {"code_size": 8, "width": 32}
 def small_run(**recipe) -> training.Run:
     how = Recipe(**{"epochs": 2, "batch_size": 50, "seed": 1} | recipe)
     return fit(models.compact(1, **SMALL), TRAIN, VALIDATION, how)
+
+
+def validation_loss(run: training.Run, inputs: np.ndarray | None = None) -> float:
+    """Binary cross-entropy by hand: the mean over digits and pixels."""
+    noisy = corrupt(VALIDATION, "gaussian", 0.5, training.VALIDATION_NOISE) if inputs is None else inputs
+    output, clean = np.clip(run.denoise(noisy), 1e-7, 1 - 1e-7), to_unit(VALIDATION)
+    return -(clean * np.log(output) + (1 - clean) * np.log(1 - output)).mean()
 
 
 def test_the_input_is_the_noisy_digit_and_the_target_its_clean_self():
@@ -53,14 +60,9 @@ def test_every_digit_is_seen_in_every_pass():
 
 def test_evaluation_is_noisy_and_its_loss_is_the_mean_over_pixels():
     run = small_run(epochs=1)
-    noisy = corrupt(VALIDATION, "gaussian", 0.5, training.VALIDATION_NOISE)
-    output = np.clip(run.denoise(noisy), 1e-7, 1 - 1e-7)
-    clean = to_unit(VALIDATION)
-    by_hand = -(clean * np.log(output) + (1 - clean) * np.log(1 - output)).mean()
-    assert run.history["val_loss"][0] == pytest.approx(by_hand, rel=1e-4)
-    of_clean_input = np.clip(run.denoise(clean), 1e-7, 1 - 1e-7)
-    other = -(clean * np.log(of_clean_input) + (1 - clean) * np.log(1 - of_clean_input)).mean()
-    assert abs(other - by_hand) > 1e-3
+    noisy, clean = corrupt(VALIDATION, "gaussian", 0.5, training.VALIDATION_NOISE), to_unit(VALIDATION)
+    assert run.history["val_loss"][0] == pytest.approx(validation_loss(run), rel=1e-4)
+    assert abs(validation_loss(run, clean) - validation_loss(run)) > 1e-3
     error = np.square(run.denoise(noisy) - clean).mean(axis=(1, 2))
     assert run.history["val_psnr"][0] == pytest.approx((-10 * np.log10(error)).mean(), abs=0.01)
 
@@ -76,11 +78,11 @@ def test_equal_seeds_give_equal_runs_and_training_learns():
     assert one.history == two.history and one.curve == two.curve
     assert one.history != other.history
     assert one.history["val_loss"][-1] < one.history["val_loss"][0]
-    assert one.curve[-1][0] == 2 * 16 * 50
+    assert one.curve[-1][0] == 2 * 20 * 50
 
 
 def test_a_loss_that_is_no_number_names_the_learning_rate():
-    with pytest.raises(training.Diverged, match="learning_rate = 1e[+]?30"):
+    with pytest.raises(training.Diverged, match=r"learning_rate = 1e\+30"):
         small_run(learning_rate=1e30, loss="mean_squared_error")
 
 
@@ -88,9 +90,7 @@ def test_training_stops_early_and_keeps_the_best_weights():
     run = small_run(epochs=30, learning_rate=0.05, patience=1)
     losses = run.history["val_loss"]
     assert len(losses) < 30
-    noisy = corrupt(VALIDATION, "gaussian", 0.5, training.VALIDATION_NOISE)
-    score = run.model.evaluate(noisy[..., None], to_unit(VALIDATION)[..., None], verbose=0, batch_size=500)[0]
-    assert score == pytest.approx(min(losses), rel=1e-4)
+    assert validation_loss(run) == pytest.approx(min(losses), rel=1e-4)
 
 
 def test_ctrl_c_keeps_the_best_weights_so_far():
@@ -98,9 +98,7 @@ def test_ctrl_c_keeps_the_best_weights_so_far():
     run = small_run(epochs=100_000)
     losses = run.history["val_loss"]
     assert 1 <= len(losses) < 100_000
-    noisy = corrupt(VALIDATION, "gaussian", 0.5, training.VALIDATION_NOISE)
-    score = run.model.evaluate(noisy[..., None], to_unit(VALIDATION)[..., None], verbose=0, batch_size=500)[0]
-    assert score == pytest.approx(min(losses), rel=1e-4)
+    assert validation_loss(run) == pytest.approx(min(losses), rel=1e-4)
 
 
 def test_a_run_survives_saving_and_loading(tmp_path):
@@ -116,8 +114,9 @@ def test_a_run_survives_saving_and_loading(tmp_path):
         training.Run.load(tmp_path / "run")
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_the_learning_rate_follows_its_schedule(schedule):
-    run = small_run(schedule=schedule, learning_rate=0.01)
-    last = float(keras.ops.convert_to_numpy(run.model.optimizer.learning_rate))
-    assert last == pytest.approx(0.01 if schedule == "constant" else 0.0, abs=1e-4)
+def test_the_schedule_warms_up_and_decays_to_zero():
+    rate = training._learning_rate(Recipe(schedule="cosine", learning_rate=0.01, epochs=2), steps=100)
+    rates = np.array([float(rate(step)) for step in range(201)])
+    assert rates[0] == 0 and rates[-1] == pytest.approx(0, abs=1e-6)
+    assert rates.argmax() == 10 and rates.max() == pytest.approx(0.01)
+    assert training._learning_rate(Recipe(learning_rate=0.01), steps=100) == 0.01

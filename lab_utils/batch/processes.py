@@ -1,10 +1,9 @@
-"""Processes of one job: how they are marked, ended, and kept within their share; files written whole."""
+"""Processes of one job: how they are marked, ended, and kept within their share."""
 
 import json
 import os
 import site
-import sys
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -52,7 +51,7 @@ def kill_job(mark: str | None = None) -> None:
     wanted = mark or os.environ[JOB_MARK]
     while victims := [process for process in psutil.process_iter() if _mark_of(process) == wanted]:
         for process in victims:
-            process.kill()
+            kill(process)
         psutil.wait_procs(victims, timeout=5)
     if mark is None:
         os._exit(1)
@@ -67,28 +66,29 @@ def _mark_of(process: psutil.Process) -> str | None:
         return None
 
 
+def kill(process: psutil.Process) -> None:
+    """Kill a process; one that has just ended by itself is as good."""
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def kill_children() -> None:
+    """Kill the notebook processes that this process has started; each takes its kernel with it."""
+    for process in psutil.Process().children():
+        if _mark_of(process):
+            kill(process)
+
+
 def usable_memory() -> int:
-    """Return the bytes of memory of this machine, or of the container that this process lives in."""
+    """Return nine tenths of the memory, in bytes, of this machine or of the container this process lives in."""
     total = psutil.virtual_memory().total
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.exists() else "max"
-    return total if text == "max" else min(total, int(text))
-
-
-def write_text(path: Path, text: str, encoding: str = "utf-8") -> None:
-    """Write a file under a temporary name beside its target and rename it into place."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with open(descriptor, "w", encoding=encoding, newline="") as file:
-            file.write(text)
-        if sys.platform != "win32":
-            os.chmod(name, 0o644)  # mkstemp makes files that only their owner may read
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    return int(0.9 * (total if text == "max" else min(total, int(text))))
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON, whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1))
+    """Write a value as JSON, whole or not at all; for a file that no other process writes at the same time."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+    os.replace(part, path)

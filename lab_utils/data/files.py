@@ -5,6 +5,7 @@ import io
 import math
 import struct
 import tarfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,6 +75,8 @@ def _read_any(path: Path) -> Arrays:
         return parse_npz(path.read_bytes())
     if path.suffix == ".tgz":
         return read_npm_archive(path)
+    if not any(path.name.removesuffix(".gz") in _spellings(array.idx) for array in MNIST_ARRAYS):
+        raise not_mnist(f"'{path}'", "it is no npz, no tgz and has no name of an IDX file of MNIST")
     return _read_idx_folder(path.parent)
 
 
@@ -99,12 +102,16 @@ def _read_idx_folder(folder: Path) -> Arrays:
 
 
 def _find_idx(folder: Path, name: str) -> Path:
-    spellings = (name, name.replace("-idx", ".idx"))  # the second as several mirrors spell it
-    candidates = [folder / sub / f"{name}{gz}" for sub in IDX_FOLDERS for name in spellings for gz in ("", ".gz")]
+    files = [f"{spelling}{ending}" for spelling in _spellings(name) for ending in ("", ".gz")]
+    candidates = [folder / sub / file for sub in IDX_FOLDERS for file in files]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         raise not_mnist(f"'{folder}'", f"it has no mnist.npz and no {name} or {name}.gz")
     return found
+
+
+def _spellings(name: str) -> tuple[str, str]:
+    return name, name.replace("-idx", ".idx")  # the second is how several mirrors spell it
 
 
 def parse_idx(stream: BinaryIO, where: str) -> NDArray[np.uint8]:
@@ -135,7 +142,7 @@ def parse_idx(stream: BinaryIO, where: str) -> NDArray[np.uint8]:
     stream.seek(0)
     try:
         return _parse_plain_idx(gzip.GzipFile(fileobj=stream) if gzipped else stream, where)
-    except (gzip.BadGzipFile, EOFError, gzip.zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise not_mnist(f"'{where}'", f"its gzip data are damaged ({error})") from error
 
 
@@ -144,6 +151,8 @@ def _parse_plain_idx(stream: BinaryIO, where: str) -> NDArray[np.uint8]:
     if len(magic) < 4 or magic[:3] != bytes([0, 0, UNSIGNED_BYTE]):
         raise not_mnist(f"'{where}'", f"an IDX file of digits begins with 00 00 08, this one with {magic.hex(' ')}")
     dimensions = magic[3]
+    if not 1 <= dimensions <= 3:
+        raise not_mnist(f"'{where}'", f"its header announces {dimensions} dimensions")
     header = stream.read(4 * dimensions)
     if len(header) < 4 * dimensions:
         raise not_mnist(f"'{where}'", "it ends inside its header")

@@ -1,0 +1,61 @@
+"""Three executed notebooks in, one lab report out, as HTML and as PDF."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab_utils.errors import LabError
+from lab_utils.report import check, html, model, pdf
+
+__all__ = ["Result", "build"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where a verified report is, its number of pages, and the ids of answers that are still missing."""
+
+    html: Path
+    pdf: Path
+    pages: int
+    unanswered: list[str]
+
+
+def build(folder: Path | str, *, code_appendix: bool = False) -> Result:
+    """Make ``lab_report.html`` and ``lab_report.pdf`` beside the three executed notebooks.
+
+    Parameters
+    ----------
+    folder : path of the folder that holds 01_pre_lab.ipynb, 02_in_lab.ipynb and 03_post_lab.ipynb.
+    code_appendix : bool
+        Whether the notebooks' code is printed at the end.
+
+    Raises
+    ------
+    LabError
+        A notebook is missing, incomplete, of another version, or of another student or seed than the
+        others (all problems in one list); a character cannot be printed; the PDF fails its check.
+    """
+    folder = Path(folder)
+    found = _problems(folder)
+    if found:
+        raise LabError(
+            f"No report can be made of {folder}:\n  - " + "\n  - ".join(found),
+            "three notebooks that ran to their end, of one student, one seed and this version",
+            "Run the notebooks again (`dae-lab run`), then make the report.",
+        )
+    report = model.compose(folder, code_appendix=code_appendix)
+    pages = pdf.write(report, folder / "lab_report.pdf")
+    html.write(report, folder / "lab_report.html")
+    return Result(folder / "lab_report.html", folder / "lab_report.pdf", pages, report.unanswered)
+
+
+def _problems(folder: Path) -> list[str]:
+    """What is wrong with each notebook; the first one that is sound says whose the others must be."""
+    found, identity = [], {}
+    for name in model.PARTS:
+        path = folder / f"{name}.ipynb"
+        own = check.problems(path, notebook=name, expected=identity)
+        if not own and not identity:
+            settings = check.read_record(check.read(path)).settings
+            identity = {key: settings.get(key) for key in model.ALIKE}
+        found += own
+    return found

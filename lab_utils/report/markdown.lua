@@ -1,57 +1,95 @@
--- Markdown to Typst and HTML, many fragments in one process, nothing of them trusted.
--- stdin:  JSON [{"text": markdown, "kind": "course" | "answer" | "inline"}, …]
+-- Markdown to Typst and HTML: many fragments in one process, none of them trusted.
+-- stdin:  JSON [{"text": markdown, "kind": "course" | "answer"}, …]
 -- stdout: JSON [{"typst": markup, "html": markup}, …]
 --
 -- Each fragment is read alone, so that an open code fence in one cannot swallow the next.
--- The reader has neither raw HTML, raw TeX nor attributes; what is left in the tree is still
+-- The reader knows neither raw HTML, raw TeX nor attributes; what is left in the tree is still
 -- rebuilt from a list of allowed elements, because both writers print raw elements, image
 -- paths and `typst:` attributes as they stand.
 
 local READER = "commonmark+pipe_tables+strikeout+tex_math_dollars-raw_html"
+local DEEPEST = 40 -- Typst refuses to parse markup nested deeper than about 250 levels
 
-local function plain(attr_element)
-  attr_element.attr = pandoc.Attr()
-  return attr_element
-end
-
--- A place to break for words that would run over the edge of a table's column.
-local function breakable(text)
-  return text:gsub("([%w][_/=.:,;|&?-])([%w])", "%1\u{200B}%2")
+local function without_attributes(element)
+  element.attr = pandoc.Attr()
+  return element
 end
 
 local allowed = {
-  RawInline = function(raw) return pandoc.Code(raw.text) end,
+  RawInline = function(raw) return pandoc.Str(raw.text) end,
   RawBlock = function(raw) return pandoc.CodeBlock(raw.text) end,
   Image = function(image) return image.caption end,
   Link = function(link)
-    if not link.target:match("^https?://") then return link.content end
-    return pandoc.Link(link.content, link.target)
+    local web = link.target:match("^https?://")
+    return web and pandoc.Link(link.content, link.target) or link.content
   end,
-  Code = plain,
-  CodeBlock = plain,
+  Code = without_attributes,
+  CodeBlock = without_attributes,
   Span = function(span) return span.content end,
   Div = function(div) return div.content end,
   Table = function(tbl)
-    for i, column in ipairs(tbl.colspecs) do tbl.colspecs[i] = { column[1], nil } end
-    tbl = tbl:walk({ Str = function(str) return pandoc.Str(breakable(str.text)) end })
-    return plain(tbl)
+    tbl.colspecs = tbl.colspecs:map(function(spec) return { spec[1], nil } end)
+    return without_attributes(tbl)
   end,
 }
 
+-- The report's parts are level 1, so a notebook's "##" stays level 2; an answer makes no headings.
 local headings = {
-  -- The report's parts are level 1, so a notebook's own "##" stays level 2.
-  course = function(header) return pandoc.Header(math.max(2, math.min(header.level, 5)), header.content) end,
+  course = function(header) return pandoc.Header(math.max(2, math.min(header.level, 4)), header.content) end,
   answer = function(header) return pandoc.Para({ pandoc.Strong(header.content) }) end,
 }
 
-local function convert(fragment)
-  local doc = pandoc.read(fragment.text, READER):walk(allowed)
-  doc = doc:walk({ Header = headings[fragment.kind] or headings.answer })
-  return {
-    typst = pandoc.write(doc, "typst"),
-    html = pandoc.write(doc, "html-smart", { html_math_method = "mathml", wrap_text = "none" }),
-  }
+-- A page has an edge: in its tables give long words, but not numbers, places to break. HTML scrolls.
+local function breakable(tbl)
+  local longest = math.max(6, math.min(16, 80 // #tbl.colspecs))
+  local run, half = ("%w"):rep(16), ("%w"):rep(8)
+  local function broken(element)
+    if utf8.len(element.text) <= longest or tonumber(element.text) then return nil end
+    local text = element.text:gsub("([_/=.:,;|&?-])", "%1\u{200B}")
+    while text:find(run) do text = text:gsub("(" .. half .. ")(" .. half .. ")", "%1\u{200B}%2") end
+    element.text = text
+    return element
+  end
+  return tbl:walk({ Str = broken, Code = broken })
 end
 
-local results = pandoc.List(pandoc.json.decode(io.read("a"), false)):map(convert)
-io.write(pandoc.json.encode(results))
+-- HTML aligns a column by a style attribute, which the page's policy forbids: use a class.
+local function align_by_class(tbl)
+  local function mark(rows)
+    for _, row in ipairs(rows) do
+      for i, cell in ipairs(row.cells) do
+        local alignment = tbl.colspecs[i] and tbl.colspecs[i][1]
+        if alignment == "AlignRight" or alignment == "AlignCenter" then cell.classes = { alignment } end
+      end
+    end
+  end
+  mark(tbl.head.rows)
+  for _, body in ipairs(tbl.bodies) do mark(body.body) end
+  tbl.colspecs = tbl.colspecs:map(function() return { pandoc.AlignDefault, nil } end)
+  return tbl
+end
+
+-- How deep brackets and indented lists nest, code and escaped characters aside.
+local function nesting(typst)
+  local markup = typst:gsub("`+[^`]*`+", ""):gsub("\\.", "")
+  local depth, deepest = 0, 0
+  for bracket in markup:gmatch("[%[%](){}]") do
+    depth = depth + (bracket:match("[%[({]") and 1 or -1)
+    deepest = math.max(deepest, depth)
+  end
+  for indent in markup:gmatch("\n( +)") do deepest = math.max(deepest, #indent // 2) end
+  return deepest
+end
+
+local function convert(fragment)
+  local doc = pandoc.read(fragment.text .. "\n", READER):walk(allowed):walk({ Header = headings[fragment.kind] })
+  local typst = pandoc.write(doc:walk({ Table = breakable }), "typst", { wrap_text = "none" })
+  if nesting(typst) > DEEPEST then
+    doc = pandoc.Pandoc({ pandoc.CodeBlock(fragment.text) })
+    typst = pandoc.write(doc, "typst")
+  end
+  local page = doc:walk({ Table = align_by_class })
+  return { typst = typst, html = pandoc.write(page, "html", { html_math_method = "mathml", wrap_text = "none" }) }
+end
+
+io.write(pandoc.json.encode(pandoc.List(pandoc.json.decode(io.read("a"), false)):map(convert)))

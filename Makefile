@@ -1,0 +1,28 @@
+# Every target is one command; without make, README.md gives the same commands for Windows.
+PYTHON ?= python3
+BIN = .venv/bin
+
+report: .venv/ready  ## the three notebooks, executed, and the lab report in reports/demo
+	$(BIN)/dae-lab report --out reports/demo
+
+test: .venv/ready  ## everything CI checks: unit tests, notebooks, lint, import floors
+	$(BIN)/python -m pytest --nbval tests notebooks
+
+lab: .venv/ready  ## JupyterLab on notebooks/
+	$(BIN)/jupyter lab notebooks
+
+refresh: .venv/ready  ## execute the committed notebooks with their defaults and write them back clean
+	$(BIN)/dae-lab refresh
+
+bench: .venv/ready  ## the speed of the manual's program and of ours, side by side
+	$(BIN)/dae-lab bench
+
+clean:  ## reports and caches; the environment stays
+	rm -rf reports .pytest_cache .ruff_cache .hypothesis .import_linter_cache build
+
+.venv/ready: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[test,dask]"
+	touch $@
+
+.PHONY: report test lab refresh bench clean

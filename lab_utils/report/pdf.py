@@ -1,0 +1,106 @@
+"""The report as PDF, set by Typst: a fixed template, and data that can hold no code."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from lab_utils.errors import LabError
+from lab_utils.manual import MARKS
+from lab_utils.report import verify
+from lab_utils.report.files import replaced
+from lab_utils.report.markdown import ONLY_OUR_FONTS, Fragment, Markup, convert
+from lab_utils.report.model import Answer, Block, Figure, Finding, Report
+from lab_utils.report.text import refuse_uncovered, visible
+
+TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
+
+
+def write(report: Report, path: Path) -> int:
+    """Write the PDF, reopen it, verify it, and only then give it its name.
+
+    Parameters
+    ----------
+    report : Report
+    path : Path of the PDF.
+
+    Returns
+    -------
+    int
+        Number of pages.
+
+    Raises
+    ------
+    LabError
+        A character that no font has, a picture that cannot be read, or a PDF that fails ``verify``.
+    """
+    refuse_uncovered(report.places)
+    with replaced(path) as temporary:
+        temporary.write_bytes(render(report))
+        return verify.pdf(temporary, report)
+
+
+def render(report: Report) -> bytes:
+    """Set the report; as PDF/A-2b, whose rules refuse a glyph that no font has."""
+    with tempfile.TemporaryDirectory(prefix="dae-lab-") as folder:
+        try:
+            return typst.compile(lay_out(report, Path(folder)), root=folder, pdf_standards="a-2b", **ONLY_OUR_FONTS)
+        except typst.TypstError as error:
+            raise LabError(
+                f"The PDF could not be set: {error.message}",
+                "text and pictures that Typst can print",
+                "Change that text or picture and make the report again.",
+            ) from None
+
+
+def lay_out(report: Report, folder: Path) -> Path:
+    """Put all that Typst may read into an empty folder: pictures, data, template; the template's path."""
+    for figure in report.figures:
+        (folder / f"{figure.number}.png").write_bytes(figure.png)
+    (folder / "report.json").write_text(json.dumps(content(report)), encoding="utf-8")
+    return Path(shutil.copy(TEMPLATE, folder))
+
+
+def content(report: Report) -> dict[str, Any]:
+    """What the template reads: strings, and Markdown turned into Typst by pandoc."""
+    markup = convert(report.fragments)
+    return {
+        "title": visible(report.title),
+        "identity": report.identity,
+        "parts": [
+            {
+                "title": part.title,
+                "subtitle": visible(part.subtitle),
+                "blocks": [_block(block, markup) for block in part.blocks],
+                "code": [visible(code) for code in part.code],
+            }
+            for part in report.parts
+        ],
+        "facts": [_finding(row, markup) for row in report.facts],
+        "hypotheses": [_finding(row, markup) for row in report.hypotheses],
+        "origins": [[label, [visible(value) for value in values]] for label, values in report.origins],
+        "unanswered": [visible(id) for id in report.unanswered],
+        "code_appendix": report.code_appendix,
+        "marks": MARKS,
+    }
+
+
+def _block(block: Block, markup: dict[Fragment, Markup]) -> dict[str, Any]:
+    if isinstance(block, Figure):
+        return {"kind": block.kind, "number": block.number, "width": block.width, "aspect": block.aspect}
+    typst_markup = markup[block.fragment].typst
+    answered = not isinstance(block, Answer) or bool(block.text)
+    return {"kind": block.kind, "typst": typst_markup, "answered": answered}
+
+
+def _finding(row: Finding, markup: dict[Fragment, Markup]) -> dict[str, str]:
+    return {
+        "part": row.part,
+        "claim": markup[row.claim].typst,
+        "measured": visible(row.measured),
+        "wanted": markup[row.wanted].typst,
+        "verdict": visible(row.verdict),
+    }

@@ -1,0 +1,178 @@
+"""Results as tidy tables: one row per trial, effects of each knob, learning curves, importance, Pareto front."""
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+
+from lab_utils.metrics import mean_interval
+from lab_utils.study.space import KNOB_NAMES, Setting, distributions, from_params, label, to_params
+from lab_utils.study.trial import SCORE_NAMES
+
+SETTING_NAMES = tuple(item.name for item in fields(Setting))
+COLUMNS = ("stage", "trial", "state", "varied", *SETTING_NAMES, "seed", *SCORE_NAMES, "curve")
+LOWER_IS_BETTER = {"error": True, "probe": False, "ari": False, "gap": True}
+
+
+def results(studies: dict[str, optuna.Study]) -> pd.DataFrame:
+    """Every finished trial of some Optuna studies.
+
+    Parameters
+    ----------
+    studies : dict of str to optuna.Study
+        Stage to its study.
+
+    Returns
+    -------
+    DataFrame
+        One row per finished trial, columns ``COLUMNS``: the stage, the trial's number in its plan, its state
+        ("complete" or "pruned"), the knob varied from the base, the six knobs and the strength, the seed, the scores
+        of ``trial.Scores``, and the validation error after each epoch. A pruned trial has no scores but ``error``,
+        its last validation error.
+    """
+    rows = []
+    for stage, study in studies.items():
+        trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        rows += [_row(stage, trial) for trial in sorted(trials, key=lambda trial: trial.user_attrs["plan"])]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(stage: str, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    noted = trial.user_attrs
+    scores = noted.get("scores", {"error": trial.value, "diverged": False, "epochs": len(trial.intermediate_values)})
+    return {
+        "stage": stage,
+        "trial": noted["plan"],
+        "state": trial.state.name.lower(),
+        "varied": noted["varied"],
+        **vars(from_params(trial.params)),
+        "seed": noted["seed"],
+        **{name: np.nan if scores.get(name) is None else scores[name] for name in SCORE_NAMES},
+        "curve": [value for _, value in sorted(trial.intermediate_values.items())],
+    }
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table beside its target and rename it into place; lists become text with spaces between."""
+    plain = frame.assign(curve=[" ".join(f"{value:.6g}" for value in curve) for curve in frame["curve"]])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    plain.to_csv(temporary, index=False, float_format="%.6g")
+    temporary.replace(path)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read what ``write_csv`` wrote."""
+    frame = pd.read_csv(path, dtype={"varied": str, "curve": str}, keep_default_na=False, na_values=[""])
+    curves = [[float(value) for value in text.split()] for text in frame["curve"].fillna("")]
+    return frame.assign(varied=frame["varied"].fillna(""), curve=curves)
+
+
+def as_setting(row: dict[str, Any]) -> Setting:
+    """The setting of one row of results."""
+    return Setting(**{item.name: item.type(row[item.name]) for item in fields(Setting)})
+
+
+def value_label(row: dict[str, Any], knob: str) -> str:
+    """The value of a knob in one row as a short text, such as "0.003" or "l1 0.1"."""
+    if knob == "regularization":
+        return label((row["regularization"], float(row["strength"])))
+    return label(row[knob])
+
+
+def seeds_mean(frame: pd.DataFrame, score: str) -> pd.Series:
+    """Mean of a score over seeds by setting, best first; settings with a seed that diverged are left out."""
+    frame = frame.assign(setting=[as_setting(row) for row in frame.to_dict("records")])
+    sound = frame.groupby("setting", sort=False).filter(lambda rows: not rows["diverged"].any())
+    means = sound.groupby("setting", sort=False)[score].mean()
+    return means.sort_values(ascending=LOWER_IS_BETTER.get(score, True), kind="stable")
+
+
+def effects(frame: pd.DataFrame, score: str = "error", relative: bool = False) -> pd.DataFrame:
+    """What turning each knob away from the base does to a score, paired by seed.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From ``results``; its stage "one-factor" is used.
+    score : str
+        A score column.
+    relative : bool
+        True gives differences in percent of the base's value at the same seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns knob, value (text), mean (of the score itself), effect (mean difference from the base), low and
+        high (95 % t interval over seeds), seeds. The base is a row of every knob, with effect 0.
+    """
+    stage = frame[frame["stage"] == "one-factor"]
+    base = stage[stage["varied"] == "base"].set_index("seed")[score]
+    rows = []
+    for knob in KNOB_NAMES:
+        tried = stage[stage["varied"].isin((knob, "base"))]
+        labels = [value_label(row, knob) for row in tried.to_dict("records")]
+        for value, group in tried.groupby(pd.Series(labels, index=tried.index), sort=False):
+            scores = group.set_index("seed")[score]
+            difference = (scores - base.reindex(scores.index)).dropna()
+            if relative:
+                difference = 100 * difference / base.reindex(difference.index)
+            interval = mean_interval(difference.to_numpy())
+            rows.append((knob, value, scores.mean(), *interval, len(difference)))
+    return pd.DataFrame(rows, columns=["knob", "value", "mean", "effect", "low", "high", "seeds"])
+
+
+def learning_curves(frame: pd.DataFrame) -> pd.DataFrame:
+    """The curves in long form: columns stage, trial, varied, value, seed, diverged, epoch (from 1), error."""
+    rows = []
+    for row in frame.to_dict("records"):
+        knob = row["varied"] if row["varied"] in KNOB_NAMES else None
+        value = value_label(row, knob) if knob else row["varied"]
+        told = (row["stage"], row["trial"], row["varied"], value, row["seed"], row["diverged"])
+        rows += [(*told, epoch, error) for epoch, error in enumerate(row["curve"], start=1)]
+    return pd.DataFrame(rows, columns=["stage", "trial", "varied", "value", "seed", "diverged", "epoch", "error"])
+
+
+def best_so_far(frame: pd.DataFrame) -> pd.DataFrame:
+    """The lowest validation error found after each trial of each search: columns stage, trial (from 1), error."""
+    searched = frame[frame["stage"].isin(("grid", "random", "tpe"))].sort_values(["stage", "trial"])
+    complete = searched["error"].where(searched["state"] == "complete")
+    best = complete.groupby(searched["stage"]).cummin().groupby(searched["stage"]).ffill()
+    return pd.DataFrame({"stage": searched["stage"], "trial": searched["trial"] + 1, "error": best}).dropna()
+
+
+def importance(frame: pd.DataFrame) -> pd.DataFrame:
+    """Share of each knob in the variance of the validation error over the searched settings (fANOVA).
+
+    Returns
+    -------
+    DataFrame
+        Columns knob, importance (they add up to 1), largest first. Strengths, which not every trial has, are left out.
+
+    References
+    ----------
+    Hutter, Hoos, Leyton-Brown (2014), "An efficient approach for assessing hyperparameter importance", ICML.
+    """
+    domains = dict(distributions())
+    study = optuna.create_study(direction="minimize")
+    searched = frame[frame["stage"].isin(("random", "tpe", "grid")) & (frame["state"] == "complete")]
+    for row in searched.dropna(subset=["error"]).to_dict("records"):
+        params = to_params(as_setting(row))
+        known = {name: domains[name] for name in params}
+        study.add_trial(optuna.create_trial(params=params, distributions=known, value=row["error"]))
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    shares = optuna.importance.get_param_importances(study, evaluator=evaluator, params=list(KNOB_NAMES))
+    return pd.DataFrame(shares.items(), columns=["knob", "importance"])
+
+
+def pareto(frame: pd.DataFrame) -> pd.Series:
+    """Which trials no other beats in both error and probe accuracy: booleans, indexed as ``frame``."""
+    error, probe = frame["error"].to_numpy(), frame["probe"].to_numpy()
+    usable = np.isfinite(error) & np.isfinite(probe)
+    as_good = (error[None] <= error[:, None]) & (probe[None] >= probe[:, None])
+    better = as_good & ((error[None] < error[:, None]) | (probe[None] > probe[:, None]))
+    return pd.Series(usable & ~(better & usable[None]).any(axis=1), index=frame.index)

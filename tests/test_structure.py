@@ -1,0 +1,113 @@
+"""The house keeps its plan: floors, lint, one truth for dependencies, notebooks that follow the conventions."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from lab_utils import manual, settings
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def run(*command: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def package(requirement: str) -> str:
+    return re.split(r"[><=\[; ]", requirement)[0].lower()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "ruff", "check", "."],
+        ["-m", "ruff", "format", "--check", "."],
+        ["-c", "from importlinter.cli import lint_imports_command as lint; lint()"],
+    ],
+    ids=["lint", "format", "floors"],
+)
+def test_tools_are_content(command):
+    result = run(*command)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("module", ["lab_utils", "lab_utils.cli", "lab_utils.batch", "lab_utils.report", "lab_utils.settings"])
+def test_upper_floors_start_without_tensorflow(module):
+    result = run("-c", f"import {module}, sys; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)")
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_conda_door_leads_to_the_same_environment():
+    text = (ROOT / "environment.yml").read_text()
+    conda = yaml.safe_load(text)["dependencies"]
+    assert sorted(re.findall(r"[><=]+[\d.]+", conda[0])) == sorted(PROJECT["requires-python"].split(","))
+    assert conda[2]["pip"] == ["-c requirements.lock", "-e .[test,dask]"]
+    asked = PROJECT["dependencies"] + [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
+    explained = set()
+    for line in re.findall(r"^#   (\S.*?)  +\S", text, flags=re.MULTILINE):
+        explained |= set(line.split(", "))
+    assert explained == {package(requirement) for requirement in asked}
+
+
+def test_the_lock_pins_every_dependency_and_names_no_index():
+    lock = (ROOT / "requirements.lock").read_text()
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", lock, flags=re.MULTILINE))
+    asked = PROJECT["dependencies"] + [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
+    assert {package(requirement) for requirement in asked} <= pinned
+    assert "://" not in lock and "index" not in lock
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+class TestNotebook:
+    def test_is_clean(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+        for cell in code:
+            assert not any(out.output_type == "error" or out.get("name") == "stderr" for out in cell.outputs)
+            assert not set(cell.metadata) - {"tags"}
+            assert sum(bool(line.strip()) for line in cell.source.splitlines()) <= 18, cell.source
+        assert not {"papermill", "widgets"} & set(notebook.metadata)
+
+    def test_parameters_are_the_settings(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+        assert len(cells) == 1
+        names = [line.split(" = ")[0] for line in cells[0].source.splitlines()]
+        assert names == list(settings.NOTEBOOKS[path.stem].model_fields)
+        assert all("  # " in line for line in cells[0].source.splitlines())
+        namespace = {}
+        exec(cells[0].source, namespace)
+        given = {name: namespace[name] for name in names}
+        assert settings.check(path.stem, given) == settings.check(path.stem, {})
+
+    def test_answers_wait_for_the_student(self, path):
+        cells = nbformat.read(path, as_version=4).cells
+        answers = [cell for cell in cells if "answer" in cell.metadata.get("tags", [])]
+        assert answers
+        assert all(cell.source == manual.ANSWER_PROMPT and cell.metadata["answer"] for cell in answers)
+
+    def test_compares_its_verdicts(self, path):
+        cells = nbformat.read(path, as_version=4).cells
+        compared = [c for c in cells if c.cell_type == "code" and "nbval-ignore-output" not in c.metadata.get("tags", [])]
+        shown = [str(out.get("data", "")) for cell in compared for out in cell.outputs]
+        assert any("| verdict" in text and "holds" in text for text in shown)
+
+
+def test_every_question_of_the_manual_has_its_answer_cell():
+    answers = {
+        cell.metadata["answer"]
+        for path in NOTEBOOKS
+        for cell in nbformat.read(path, as_version=4).cells
+        if "answer" in cell.metadata.get("tags", [])
+    }
+    assert set(manual.QUESTIONS) <= answers
