@@ -87,6 +87,20 @@ def table(rows: list, headers: list[str] | str = "keys", **options: Any) -> str:
     return tabulate(rows, headers=headers, tablefmt="pipe", **options)
 
 
+def hypothesis_table(rows: list[dict[str, Any]]) -> str:
+    """Markdown table of the manual's statements put to the test: the rows of ``study.hypotheses.judge``."""
+
+    def interval(row: dict[str, Any]) -> str:
+        numbers = [row["effect"], row["low"], row["high"]]
+        if any(number is None for number in numbers):
+            return "not measured"
+        effect, low, high = (f"{number:+.3g}" for number in numbers)
+        return f"{effect} ({low} to {high}) {row['unit']}"
+
+    shown = [(row["statement"], row["test"], interval(row), row["verdict"]) for row in rows]
+    return table(shown, ["the manual says", "the test", "effect (95 % interval)", "verdict"])
+
+
 def header(settings: Settings) -> str:
     """The manual's header as Markdown; fields that are still empty show as a blank to fill."""
     blank = "\\_\\_\\_\\_\\_\\_\\_\\_"

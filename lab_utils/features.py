@@ -62,7 +62,7 @@ def encode(encoder: Any, digits: np.ndarray, batch_size: int = 500) -> np.ndarra
     Parameters
     ----------
     encoder : keras.Model
-        Any model with ``predict`` and ``input_shape``.
+        Any callable model with ``input_shape``.
     digits : ndarray, shape (n, 28, 28), float in [0, 1]
         Clean or noisy digits.
     batch_size : int
@@ -73,8 +73,8 @@ def encode(encoder: Any, digits: np.ndarray, batch_size: int = 500) -> np.ndarra
     ndarray, shape (n, size), float32
     """
     inputs = digits.reshape(-1, *encoder.input_shape[1:])
-    codes = encoder.predict(inputs, batch_size=batch_size, verbose=0)
-    return codes.reshape(len(codes), -1).astype(np.float32, copy=False)
+    parts = [encoder(inputs[i : i + batch_size], training=False) for i in range(0, len(inputs), batch_size)]
+    return np.concatenate([np.asarray(part, np.float32).reshape(len(part), -1) for part in parts])
 
 
 def pca_codes(fit: np.ndarray, test: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -109,15 +109,16 @@ class PostLab(Noisy):
     """Parameters of ``03_post_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 6_000, "epochs": 3, "trials": 12, "repeats": 3, "test_digits": 1_000},
-        "full": {"train_digits": 55_000, "epochs": 10, "trials": 60, "repeats": 5, "test_digits": 10_000},
+        "quick": {"train_digits": 4_096, "epochs": 3, "trials": 8, "repeats": 2, "score_digits": 1_000},
+        "full": {"train_digits": 55_000, "epochs": 10, "trials": 40, "repeats": 5, "score_digits": 5_000},
     }
 
     train_digits: int = Field(ge=500, le=55_000)
     epochs: int = Field(ge=1, le=200)
     trials: int = Field(ge=2, le=10_000)
     repeats: int = Field(ge=2, le=50)
-    test_digits: int = Field(ge=200, le=10_000)
+    score_digits: int = Field(ge=200, le=5_000)
+    workers: int = Field(1, ge=1, le=64)
     storage: str = ""
 
 

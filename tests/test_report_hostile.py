@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from markupsafe import escape
 from test_report import Tags, executed, named, report, short  # noqa: F401  (fixtures)
 
 from lab_utils.errors import LabError
@@ -130,6 +131,24 @@ def test_hostile_answers_print_literally(short: model.Report, tmp_path: Path) ->
     page = html.render(hostile)
     assert_harmless(page)
     assert "&lt;script&gt;alert('CANARY')&lt;/script&gt;" in page
+
+
+HOSTILE_NAMES = [
+    "<script>alert(1)</script>",
+    "</bdi><img src=x onerror=y>",
+    '#panic("x") $x$',
+    "{{ 7*7 }}{% x %}",
+    "a\u202eb\nc\x07",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_hostile_names_print_literally(short: model.Report, tmp_path: Path, name: str) -> None:  # noqa: F811
+    student = named(short, student_name=text.visible(name), student_id="../../CON")
+    assert pdf.write(student, tmp_path / "name.pdf") >= 1  # the verification compares the header letter by letter
+    page = html.render(student)
+    assert_harmless(page)
+    assert page.count(str(escape(text.visible(name)))) == 1
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=SLOW)

@@ -39,7 +39,7 @@ def test_tools_are_content(command):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("module", ["lab_utils", "lab_utils.cli", "lab_utils.batch", "lab_utils.report", "lab_utils.settings"])
+@pytest.mark.parametrize("module", ["lab_utils", *(f"lab_utils.{room}" for room in ("cli", "batch", "report", "settings"))])
 def test_upper_floors_start_without_tensorflow(module):
     result = run("-c", f"import {module}, sys; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)")
     assert result.returncode == 0, result.stderr
@@ -75,7 +75,8 @@ class TestNotebook:
         for cell in code:
             assert not any(out.output_type == "error" or out.get("name") == "stderr" for out in cell.outputs)
             assert not set(cell.metadata) - {"tags"}
-            assert sum(bool(line.strip()) for line in cell.source.splitlines()) <= 18, cell.source
+            if "parameters" not in cell.metadata.get("tags", []):
+                assert sum(bool(line.strip()) for line in cell.source.splitlines()) <= 18, cell.source
         assert not {"papermill", "widgets"} & set(notebook.metadata)
 
     def test_parameters_are_the_settings(self, path):
@@ -98,7 +99,8 @@ class TestNotebook:
 
     def test_compares_its_verdicts(self, path):
         cells = nbformat.read(path, as_version=4).cells
-        compared = [c for c in cells if c.cell_type == "code" and "nbval-ignore-output" not in c.metadata.get("tags", [])]
+        code = [cell for cell in cells if cell.cell_type == "code"]
+        compared = [cell for cell in code if "nbval-ignore-output" not in cell.metadata.get("tags", [])]
         shown = [str(out.get("data", "")) for cell in compared for out in cell.outputs]
         assert any("| verdict" in text and "holds" in text for text in shown)
 

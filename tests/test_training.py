@@ -4,6 +4,8 @@ import inspect
 import os
 import signal
 import threading
+import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,16 +14,42 @@ import pytest
 from lab_utils import data, models, training
 from lab_utils.errors import LabError
 from lab_utils.noise import corrupt, to_unit
-from lab_utils.training import Recipe, batches, fit
+from lab_utils.training import Recipe, batches, fit, loop, steps
 
 MNIST = data.load_mnist("embedded")
 TRAIN, VALIDATION = MNIST.train.digits[:1_000], MNIST.validation.digits[:200]
 SMALL = {"code_size": 8, "width": 32}
 
 
-def small_run(**recipe) -> training.Run:
+def small_run(use_store: bool = False, dropout: float = 0.0, **recipe) -> training.Run:
     how = Recipe(**{"epochs": 2, "batch_size": 50, "seed": 1} | recipe)
-    return fit(models.compact(1, **SMALL), TRAIN, VALIDATION, how)
+    return fit(models.compact(1, dropout=dropout, **SMALL), TRAIN, VALIDATION, how, use_store=use_store)
+
+
+def assert_equal_runs(one: training.Run, two: training.Run) -> None:
+    """Equal to the last bit: what was measured, and every variable of the model."""
+    assert (one.recipe, one.history, one.curve) == (two.recipe, two.history, two.curve)
+    for a, b in zip(one.model.variables, two.model.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.fixture
+def store_folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("DAE_LAB_STORE", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+def interrupt_after_checkpoint(folder: Path) -> threading.Thread:
+    """Press Ctrl-C as soon as a checkpoint lies in the store."""
+
+    def wait_and_press() -> None:
+        while not list(folder.glob("*.checkpoint")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=wait_and_press, daemon=True)
+    thread.start()
+    return thread
 
 
 def validation_loss(run: training.Run, inputs: np.ndarray | None = None) -> float:
@@ -115,8 +143,80 @@ def test_a_run_survives_saving_and_loading(tmp_path):
 
 
 def test_the_schedule_warms_up_and_decays_to_zero():
-    rate = training._learning_rate(Recipe(schedule="cosine", learning_rate=0.01, epochs=2), steps=100)
+    rate = steps.learning_rate(Recipe(schedule="cosine", learning_rate=0.01, epochs=2), steps=100)
     rates = np.array([float(rate(step)) for step in range(201)])
     assert rates[0] == 0 and rates[-1] == pytest.approx(0, abs=1e-6)
     assert rates.argmax() == 10 and rates.max() == pytest.approx(0.01)
-    assert training._learning_rate(Recipe(learning_rate=0.01), steps=100) == 0.01
+    assert steps.learning_rate(Recipe(learning_rate=0.01), steps=100) == 0.01
+
+
+def test_a_stream_may_start_at_a_later_pass():
+    how = Recipe(epochs=3, batch_size=300)
+    whole, rest = list(batches(TRAIN, how)), list(batches(TRAIN, how, first_epoch=1))
+    assert (len(whole), len(rest)) == (9, 6)
+    for (noisy, clean), (later_noisy, later_clean) in zip(whole[3:], rest, strict=True):
+        np.testing.assert_array_equal(noisy, later_noisy)
+        np.testing.assert_array_equal(clean, later_clean)
+
+
+def test_an_equal_run_comes_from_the_store_as_it_was(store_folder):
+    trained, stored = small_run(use_store=True, dropout=0.2), small_run(use_store=True, dropout=0.2)
+    assert (trained.from_store, stored.from_store) == (False, True)
+    assert_equal_runs(trained, stored)
+    assert (stored.seconds, stored.digits_per_second) == (trained.seconds, trained.digits_per_second)
+    assert_equal_runs(stored, small_run(dropout=0.2))
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"noise_level": 0.4}, {"epochs": 1}, {"dropout": 0.1}])
+def test_another_run_does_not(store_folder, change):
+    small_run(use_store=True)
+    assert not small_run(use_store=True, **change).from_store
+
+
+def test_what_a_run_depends_on():
+    model, how = models.compact(1, **SMALL), Recipe()
+    same = loop.origin(model, TRAIN, VALIDATION, how)
+    assert same == loop.origin(models.compact(1, **SMALL), TRAIN, VALIDATION, how), "names of layers must not count"
+    others = [
+        loop.origin(models.compact(2, **SMALL), TRAIN, VALIDATION, how),
+        loop.origin(models.compact(1, activation="tanh", **SMALL), TRAIN, VALIDATION, how),
+        loop.origin(models.compact(1, dtype="mixed_bfloat16", **SMALL), TRAIN, VALIDATION, how),
+        loop.origin(model, TRAIN[::-1], VALIDATION, how),
+        loop.origin(model, TRAIN, VALIDATION[1:], how),
+        loop.origin(model, TRAIN, VALIDATION, Recipe(learning_rate=1e-4)),
+    ]
+    assert all(other != same for other in others)
+
+
+def test_callbacks_see_a_run_that_the_store_knows(store_folder):
+    class Count(keras.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs += 1
+
+    stored, counter = small_run(use_store=True), Count()
+    again = fit(models.compact(1, **SMALL), TRAIN, VALIDATION, stored.recipe, callbacks=[counter], use_store=True)
+    assert counter.epochs == 2 and not again.from_store
+
+
+@pytest.mark.parametrize("how", [{"dropout": 0.2}, {"schedule": "cosine", "static_noise": True}])
+def test_an_interrupted_run_ends_as_if_it_had_never_stopped(store_folder, monkeypatch, how):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    thread = interrupt_after_checkpoint(store_folder)
+    partial = small_run(use_store=True, epochs=40, **how)
+    thread.join()
+    assert 1 <= len(partial.history["loss"]) < 40
+    resumed = small_run(use_store=True, epochs=40, **how)
+    assert not resumed.from_store and resumed.seconds > partial.seconds
+    assert_equal_runs(resumed, small_run(epochs=40, **how))
+    assert not list(store_folder.glob("*.checkpoint"))
+
+
+def test_patience_counts_on_after_an_interruption(store_folder, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    how = {"epochs": 60, "learning_rate": 0.03, "patience": 3}
+    thread = interrupt_after_checkpoint(store_folder)
+    small_run(use_store=True, **how)
+    thread.join()
+    assert_equal_runs(small_run(use_store=True, **how), small_run(**how))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import lab_utils
 from lab_utils.facts import RECORD_MIME
+from lab_utils.report.text import visible
 
 
 class Verdict(BaseModel):
@@ -124,7 +125,7 @@ def _unfinished(nb: nbformat.NotebookNode) -> list[str]:
     code = _code_cells(nb)
     not_run = [str(i) for i, cell in code if cell.execution_count is None]
     errors = [(i, o) for i, cell in code for o in cell.outputs if o.output_type == "error"]
-    found = [f"cell {i} stopped with {o.ename}: {o.evalue[:200]}" for i, o in errors]
+    found = [visible(f"cell {i} stopped with {o.ename}: {o.evalue[:200]}") for i, o in errors]
     if not code:
         found.append("it has no code cell.")
     if not_run:

@@ -166,10 +166,9 @@ def compose(folder: Path, *, code_appendix: bool) -> Report:
         part = _part(name, nb, figures)
         figures += sum(isinstance(block, Figure) for block in part.blocks)
         parts.append(part)
-    settings = records[0].settings
     return Report(
-        title=f"Experiment {settings.get('experiment_number', '')}: {TITLE}",
-        identity={name: visible(str(settings.get(name, "")).strip()) for name in IDENTITY},
+        title=f"Experiment {_said(records, 'experiment_number')}: {TITLE}",
+        identity={name: _said(records, name) for name in IDENTITY},
         parts=parts,
         facts=[_of_fact(p.title, row) for p, r in zip(parts, records, strict=True) for row in r.facts],
         hypotheses=[_of_hypothesis(p.title, row) for p, r in zip(parts, records, strict=True) for row in r.hypotheses],
@@ -177,6 +176,12 @@ def compose(folder: Path, *, code_appendix: bool) -> Report:
         unanswered=_unanswered(parts),
         code_appendix=code_appendix,
     )
+
+
+def _said(records: list[Record], name: str) -> str:
+    """A field of the header: what the first notebook that fills it in says."""
+    values = [visible(str(record.settings.get(name, "")).strip()) for record in records]
+    return next((value for value in values if value), "")
 
 
 def _part(name: str, nb: Any, figures: int) -> Part:
@@ -241,7 +246,7 @@ def _png(encoded: str, where: str) -> bytes:
 def _unanswered(parts: list[Part]) -> list[str]:
     answers = [block for part in parts for block in part.blocks if isinstance(block, Answer)]
     missing = QUESTIONS.keys() - {answer.id for answer in answers}
-    return [answer.id for answer in answers if not answer.text] + [id for id in QUESTIONS if id in missing]
+    return [visible(answer.id) for answer in answers if not answer.text] + [id for id in QUESTIONS if id in missing]
 
 
 def _of_fact(part: str, row: FactRow) -> Finding:

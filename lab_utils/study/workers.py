@@ -255,5 +255,5 @@ def main() -> None:
 
 def _leave_with_parent() -> None:
     """Leave when standard input closes, which happens however the parent ends."""
-    sys.stdin.buffer.read()
+    os.read(sys.stdin.fileno(), 1)  # not sys.stdin.read(): its lock would abort an ordinary exit
     os._exit(1)

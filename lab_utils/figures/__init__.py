@@ -1,0 +1,32 @@
+"""Every picture of the lab. A function takes arrays or tables and returns the Matplotlib figure it drew."""
+
+from lab_utils.figures.digits import class_means, digit_rows, feature_maps, map_2d, strips
+from lab_utils.figures.results import bars, heat_table, lines, training_curves
+from lab_utils.figures.study import (
+    error_against_accuracy,
+    importance,
+    knob_effect,
+    learning_curves,
+    parallel_coordinates,
+    search_progress,
+)
+from lab_utils.figures.style import use_style
+
+__all__ = [
+    "bars",
+    "class_means",
+    "digit_rows",
+    "error_against_accuracy",
+    "feature_maps",
+    "heat_table",
+    "importance",
+    "knob_effect",
+    "learning_curves",
+    "lines",
+    "map_2d",
+    "parallel_coordinates",
+    "search_progress",
+    "strips",
+    "training_curves",
+    "use_style",
+]

@@ -1,0 +1,117 @@
+"""The parts of a training that run inside the TensorFlow graph: the stream of batches, the steps, the score."""
+
+import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lab_utils.graph_noise import corrupt_batch
+from lab_utils.noise import corrupt, to_unit
+from lab_utils.training.recipe import Recipe
+from lab_utils.training.run import BATCH
+
+VALIDATION_NOISE = 9_999
+"""Random state of the validation digits' noise: the same in every epoch of every run."""
+
+
+def steps_per_epoch(digits: np.ndarray, recipe: Recipe) -> tuple[int, int]:
+    """Full batches in one pass over the digits, and the digits in each."""
+    size = min(recipe.batch_size, len(digits))
+    return len(digits) // size, size
+
+
+def batches(digits: np.ndarray, recipe: Recipe, first_epoch: int = 0) -> tf.data.Dataset:
+    """The training stream: ``epochs`` shuffled passes of (noisy, clean) batches, (batch, 28, 28, 1) float32.
+
+    Digits stay uint8 in memory and become float32 a batch at a time. What does not fill a batch is left out of
+    that pass; the shuffle makes it other digits each time.
+
+    Parameters
+    ----------
+    digits : ndarray, shape (n, 28, 28), uint8
+    recipe : Recipe
+    first_epoch : int
+        Passes to leave out: the stream is then what the whole one would be from there on.
+    """
+    steps, size = steps_per_epoch(digits, recipe)
+    clean_digits = tf.constant(digits)
+    if recipe.static_noise:
+        fixed = tf.constant(corrupt(digits, recipe.noise_kind, recipe.noise_level, recipe.seed))
+
+    def pair(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        clean = tf.cast(tf.gather(clean_digits, index), tf.float32) / 255.0
+        if recipe.static_noise:
+            noisy = tf.gather(fixed, index)
+        else:
+            noisy = corrupt_batch(clean, recipe.noise_kind, recipe.noise_level, tf.stack([recipe.seed, step]))
+        return noisy[..., None], clean[..., None]
+
+    order = tf.data.Dataset.range(len(digits)).shuffle(len(digits), seed=recipe.seed)
+    order = order.batch(size, drop_remainder=True).repeat(recipe.epochs)
+    order = order.enumerate().skip(first_epoch * steps)  # by drawing and dropping: later passes stay the same
+    return order.map(pair, num_parallel_calls=1, deterministic=True).prefetch(4)
+
+
+def optimizer_of(model: keras.Model, recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+    """Adam for the model's weights, its learning rate scheduled over ``steps`` per epoch."""
+    optimizer = keras.optimizers.Adam(learning_rate(recipe, steps))
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The recipe's learning rate by step, with ``steps`` of them in an epoch."""
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    total = steps * recipe.epochs
+    warm_up = max(1, total // 20)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, total - warm_up, warmup_target=recipe.learning_rate, warmup_steps=warm_up
+    )
+
+
+def trainer(model: keras.Model, recipe: Recipe, optimizer: keras.optimizers.Optimizer) -> Callable[..., tf.Tensor]:
+    """A graph that trains on the next ``count`` batches of a stream and returns their mean loss."""
+    weights = model.trainable_variables
+
+    @tf.function
+    def train(stream: tf.data.Iterator, count: tf.Tensor) -> tf.Tensor:
+        total = 0.0
+        for _ in tf.range(count):
+            noisy, clean = next(stream)
+            with tf.GradientTape() as tape:
+                loss, _ = mean_loss(model, recipe, noisy, clean, training=True)
+            optimizer.apply(tape.gradient(loss, weights), weights)
+            total += loss
+        return total / tf.cast(count, tf.float32)
+
+    return train
+
+
+def evaluator(model: keras.Model, recipe: Recipe, digits: np.ndarray) -> Callable[[], dict[str, float]]:
+    """Validation loss and PSNR (dB, mean over digits) on digits whose noise never changes."""
+    noisy = corrupt(digits, recipe.noise_kind, recipe.noise_level, VALIDATION_NOISE)[..., None]
+    clean = to_unit(digits)[..., None]
+
+    @tf.function(reduce_retracing=True)
+    def score(noisy: tf.Tensor, clean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        loss, output = mean_loss(model, recipe, noisy, clean, training=False)
+        error = tf.reduce_mean(tf.square(clean - output), axis=(1, 2, 3))
+        return loss, -10.0 * tf.reduce_mean(tf.math.log(error)) / tf.math.log(10.0)
+
+    def evaluate() -> dict[str, float]:
+        parts = [slice(i, i + BATCH) for i in range(0, len(digits), BATCH)]
+        scores = [[float(value) for value in score(noisy[part], clean[part])] for part in parts]
+        loss, psnr = np.average(scores, axis=0, weights=[len(clean[part]) for part in parts])
+        return {"val_loss": float(loss), "val_psnr": float(psnr)}
+
+    return evaluate
+
+
+def mean_loss(model: keras.Model, recipe: Recipe, noisy: tf.Tensor, clean: tf.Tensor, training: bool) -> tuple:
+    """Loss per pixel plus any penalty on the code, and the output."""
+    output = model(noisy, training=training)
+    loss = tf.reduce_mean(keras.losses.get(recipe.loss)(clean, output))
+    return loss + (tf.add_n(model.losses) if model.losses else 0.0), output
