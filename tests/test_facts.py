@@ -13,7 +13,11 @@ from lab_utils.errors import LabError
 LAB = settings.check("01_pre_lab", {})
 
 
-@given(measured=st.floats(allow_nan=False), threshold=st.floats(allow_nan=False), relation=st.sampled_from(["<=", ">=", "=="]))
+@given(
+    measured=st.floats(allow_nan=False),
+    threshold=st.floats(allow_nan=False),
+    relation=st.sampled_from(["<=", ">=", "=="]),
+)
 def test_the_verdict_is_the_comparison(measured, threshold, relation):
     fact = facts.Fact("a", "claim", measured, relation, threshold)
     expected = {"<=": measured <= threshold, ">=": measured >= threshold, "==": measured == threshold}[relation]

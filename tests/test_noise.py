@@ -50,5 +50,5 @@ def test_the_graph_draws_from_the_same_distribution(kind, level):
 
 @pytest.mark.parametrize(("kind", "level"), [("rain", 0.5), ("gaussian", -0.1), ("masking", 1.5)])
 def test_unknown_kinds_and_levels_are_refused(kind, level):
-    with pytest.raises(LabError, match="rain|-0.1|1.5"):
+    with pytest.raises(LabError, match=r"rain|-0\.1|1\.5"):
         corrupt(GREY, kind, level, 0)

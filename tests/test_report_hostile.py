@@ -9,6 +9,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import typst
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
@@ -201,3 +202,14 @@ def test_importing_the_report_does_not_import_tensorflow() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert not {"tensorflow", "keras"} & set(json.loads(done.stdout))
     assert markdown.SCRIPT.exists()
+
+
+@pytest.mark.parametrize("start", ["= 5", "== 5", "- 5", "+ 5", "/ 5: 5", "5. 5"])
+def test_text_where_a_bracket_opens_makes_no_heading_and_no_list(start):
+    source = f"| a | b |\n|---|---|\n| {start} | x |\n\n**{start}**"
+    fragment = markdown.Fragment(source, "course")
+    made = markdown.convert(frozenset({fragment}))[fragment].typst
+    alarms = "".join(f"#show {made_of}: it => panic()\n" for made_of in ("heading", "list", "enum", "terms"))
+    typst.compile((alarms + made).encode())
+    with pytest.raises(typst.TypstError):
+        typst.compile((alarms + f"#strong[{start}]").encode())

@@ -39,7 +39,9 @@ def test_tools_are_content(command):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("module", ["lab_utils", *(f"lab_utils.{room}" for room in ("cli", "batch", "report", "settings"))])
+@pytest.mark.parametrize(
+    "module", ["lab_utils", *(f"lab_utils.{room}" for room in ("cli", "batch", "report", "settings"))]
+)
 def test_upper_floors_start_without_tensorflow(module):
     result = run("-c", f"import {module}, sys; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)")
     assert result.returncode == 0, result.stderr

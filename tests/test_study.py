@@ -192,10 +192,10 @@ def test_a_database_that_cannot_be_opened_is_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, digits) -> pd.DataFrame:
-    """All six stages, on 600 digits, in this process."""
+    """All six stages, on 600 digits, in two worker processes."""
     storage = f"sqlite:///{tmp_path_factory.mktemp('study') / 'x.db'}"
-    plan = Plan(trials=6, repeats=2, budget=BUDGET)
-    frame = run_study(plan, digits, storage)
+    plan = Plan(trials=4, repeats=2, budget=replace(BUDGET, epochs=1))
+    frame = run_study(plan, digits, storage, workers=2)
     assert json.loads(frame.drop(columns="curve").to_json()) == json.loads(
         run_study(plan, digits, storage).drop(columns="curve").to_json()
     ), "a finished study runs nothing again"
@@ -206,7 +206,7 @@ def test_every_stage_has_its_trials_once_and_the_searches_equal_budgets(whole):
     assert list(whole.columns) == list(COLUMNS)
     assert list(dict.fromkeys(whole["stage"])) == list(STAGES)
     counts = whole.groupby("stage").size()
-    assert counts["grid"] == counts["random"] == counts["tpe"] == 6
+    assert counts["grid"] == counts["random"] == counts["tpe"] == 4
     assert counts["one-factor"] == 2 * len(one_factor_settings("quick"))
     assert not whole.duplicated(["stage", "trial"]).any()
     searched = whole["stage"].isin(("grid", "random", "tpe"))

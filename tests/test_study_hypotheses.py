@@ -58,10 +58,11 @@ def push(table: pd.DataFrame, each: Hypothesis, amount: float) -> pd.DataFrame:
     the differences are defined.
     """
     scores = [name for name in table.columns if name in SCORE_NAMES or name.endswith(("_psnr", "_probe", "_error"))]
-    study = "stage" in table
-    groups = table.groupby(["stage", "varied", *KNOB_NAMES]).groups.values() if study else [table.index]
-    before, step = np.mean(each.differences(table)), 1e-3
+    rng, before, step = np.random.default_rng(0), np.mean(each.differences(table)), 1e-3
     for name in set(scores) - {"diverged"}:
+        if np.mean(each.differences(table.assign(**{name: rng.random(len(table))}))) == before:
+            continue  # this score has no say
+        groups = table.groupby(["stage", "varied", *KNOB_NAMES]).groups.values() if "stage" in table else [table.index]
         for index in groups:
             moved = table.copy()
             moved.loc[index, name] += step

@@ -53,6 +53,13 @@ local function breakable(tbl)
   return tbl:walk({ Str = broken, Code = broken })
 end
 
+-- Where a bracket opens (a table cell, bold text), Typst would take "= x" for a heading and "- x" for a list;
+-- pandoc escapes that at the start of a paragraph only. An empty element in front makes it plain text.
+local function plain_start(str)
+  if not str.text:match("^[=+/-]") and not str.text:match("^%d+[.)]") then return nil end
+  return { pandoc.RawInline("typst", "#[]"), str }
+end
+
 -- HTML aligns a column by a style attribute, which the page's policy forbids: use a class.
 local function align_by_class(tbl)
   local function mark(rows)
@@ -83,7 +90,7 @@ end
 
 local function convert(fragment)
   local doc = pandoc.read(fragment.text .. "\n", READER):walk(allowed):walk({ Header = headings[fragment.kind] })
-  local typst = pandoc.write(doc:walk({ Table = breakable }), "typst", { wrap_text = "none" })
+  local typst = pandoc.write(doc:walk({ Table = breakable }):walk({ Str = plain_start }), "typst", { wrap_text = "none" })
   if nesting(typst) > DEEPEST then
     doc = pandoc.Pandoc({ pandoc.CodeBlock(fragment.text) })
     typst = pandoc.write(doc, "typst")

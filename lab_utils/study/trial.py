@@ -1,5 +1,6 @@
 """One trial: a compact autoencoder trained with one setting and one seed, and everything that is measured on it."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.linear_model import LogisticRegression
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from lab_utils.errors import LabError
+from lab_utils.features import linear_probe
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.study.space import Setting
 
@@ -199,13 +199,15 @@ def run_trial(
     try:
         run = fit(model, digits.train, digits.validation, recipe, show_progress=False, callbacks=[curve])
     except Diverged:
-        scores.diverged, scores.epochs, scores.curve = True, len(curve.errors), curve.errors
+        run = None
+    scores.epochs, scores.curve = len(curve.errors), curve.errors
+    if run is None or not np.all(np.isfinite(curve.errors)):
+        scores.diverged = True
         return scores
     if len(curve.errors) < budget.epochs:  # fit ends quietly at Ctrl-C; half a trial must not count as one
         raise KeyboardInterrupt
     losses = [loss for _, loss in run.curve]
-    scores.diverged = losses[-1] > losses[0]
-    scores.seconds, scores.epochs, scores.curve = run.seconds, len(curve.errors), curve.errors
+    scores.seconds, scores.diverged = run.seconds, losses[-1] > losses[0]
     scores.first_error, scores.roughness = curve.errors[0], roughness(losses)
     scores.setbacks = float(np.mean(np.diff(curve.errors) >= 0)) if budget.epochs > 1 else float("nan")
     _score_model(scores, run.encoder, run.decoder, budget, digits, held_out, seed)
@@ -241,10 +243,12 @@ def _score_model(
     scores.gap = 100 * (scores.error / scores.train_error - 1)
     scores.dead = _dead_units(encoder, noisy)
     scores.near_zero = float(np.mean(np.abs(codes) < NEAR_ZERO * np.sqrt(np.mean(codes**2))))
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, tol=1e-3))
-    probe.fit(train_codes[: budget.probe_digits], digits.train_labels[: budget.probe_digits])
+    with warnings.catch_warnings():
+        # A collapsed code has fewer than ten distinct points: its scores say so, no warning is needed.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        probe = linear_probe(train_codes[: budget.probe_digits], digits.train_labels[: budget.probe_digits])
+        clusters = KMeans(n_clusters=10, n_init=3, random_state=seed).fit_predict(codes)
     scores.probe = float(probe.score(codes, labels))
-    clusters = KMeans(n_clusters=10, n_init=3, random_state=seed).fit_predict(codes)
     scores.ari = float(adjusted_rand_score(labels, clusters))
 
 

@@ -18,13 +18,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import joblib
 import optuna
 import pandas as pd
 from optuna.trial import TrialState
 from tqdm import tqdm
 
 from lab_utils.errors import LabError
+from lab_utils.machine import cores
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.study.ledger import Ledger, open_storage
 from lab_utils.study.plan import Plan, pruner, sampler
@@ -187,7 +187,7 @@ def _start(
     digits.save(folder / "digits.npz")
     job = {"plan": plan.to_json(), "storage": storage, "digits": str(folder / "digits.npz")}
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    threads = str(max(1, cores() // workers))
+    threads = str(max(1, thread_budget() // workers))
     limits = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), threads)
     command = [sys.executable, "-c", "from lab_utils.study.workers import main; main()", str(folder / "job.json")]
     started = []
@@ -202,9 +202,9 @@ def _start(
     return started
 
 
-def cores() -> int:
-    """Cores that this process may use: its thread budget if it was given one, else what the machine grants."""
-    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or joblib.cpu_count())
+def thread_budget() -> int:
+    """Threads that this process may use: what it was given, else the cores of the machine."""
+    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or cores())
 
 
 def _end(process: subprocess.Popen) -> None:

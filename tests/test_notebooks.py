@@ -1,0 +1,125 @@
+"""The notebooks from the outside: other parameters, bad parameters, no network, and a comparison that can fail."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from lab_utils import facts
+from lab_utils.report import check
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+SMALL = {
+    "01_pre_lab": {"train_digits": 500, "epochs": 1},
+    "02_in_lab": {
+        "noise_kind": "masking",
+        "noise_level": 0.4,
+        "train_digits": 500,
+        "epochs": 1,
+        "compact_epochs": 1,
+        "repeats": 1,
+        "test_digits": 200,
+        "code_size": 8,
+        "static_noise": True,
+    },
+    "03_post_lab": {
+        "noise_kind": "speckle",
+        "train_digits": 500,
+        "epochs": 1,
+        "trials": 2,
+        "repeats": 2,
+        "score_digits": 200,
+    },
+}
+
+
+def run(*command: str, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", *command], env=os.environ | env, capture_output=True, text=True, timeout=300
+    )
+
+
+def first_cells(name: str, last: str, path: Path) -> nbformat.NotebookNode:
+    """Write a copy of a notebook that ends with the cell of id ``last``."""
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    ids = [cell.id for cell in notebook.cells]
+    notebook.cells = notebook.cells[: ids.index(last) + 1]
+    nbformat.write(notebook, path)
+    return notebook
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_runs_with_other_parameters_and_writes_its_record(name, tmp_path):
+    given = SMALL[name] | {"student_id": "0012345", "data_source": "embedded", "seed": 5}
+    out = tmp_path / f"{name}.ipynb"
+    papermill.execute_notebook(NOTEBOOKS / out.name, out, given, progress_bar=False)
+    assert check.problems(out, notebook=name, expected=given) == []
+    notebook = nbformat.read(out, as_version=4)
+    record = notebook.cells[-1].outputs[0].data[facts.RECORD_MIME]
+    assert record["settings"]["student_id"] == "0012345" and record["data"]["subset"] is True
+    assert len(record["facts"]) >= 3 and len(record["hypotheses"]) >= 3
+    said = str([cell.outputs for cell in notebook.cells if cell.id == "data" or cell.id == "study"])
+    assert "results are not full-MNIST results" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("-p", "epochs", "three"), "epochs = 'three' is not allowed"),
+        (("-p", "epoch", "3"), "did you mean epochs?"),
+        (("-p", "student_id", "0012345"), "pass it by -r"),
+        (("-r", "profile", "fast"), "'quick' or 'full'"),
+    ],
+)
+def test_papermill_with_a_bad_parameter_fails_at_once_in_plain_words(given, said, tmp_path):
+    started = time.monotonic()
+    result = run("papermill", str(NOTEBOOKS / "02_in_lab.ipynb"), str(tmp_path / "x.ipynb"), *given)
+    assert result.returncode != 0 and said in result.stderr
+    assert "tensorflow" not in result.stderr.lower()
+    assert time.monotonic() - started < 60
+
+
+def test_without_network_npm_or_cache_it_says_what_it_used(tmp_path):
+    first_cells("01_pre_lab", "data", tmp_path / "x.ipynb")
+    empty = {"DAE_LAB_CACHE": str(tmp_path / "cache"), "DAE_LAB_OFFLINE": "1"}
+    result = run("papermill", str(tmp_path / "x.ipynb"), str(tmp_path / "out.ipynb"), **empty)
+    assert result.returncode == 0, result.stderr
+    said = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-1].outputs[0].data["text/markdown"]
+    assert "Embedded subset of 5,000 MNIST digits" in said
+
+
+def test_nbval_compares_shapes(tmp_path):
+    path = tmp_path / "02_in_lab.ipynb"
+    notebook = first_cells("02_in_lab", "model-shapes", path)
+    command = ("pytest", "--nbval", str(path), "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
+    assert run(*command).returncode == 0
+    shown = notebook.cells[-1].outputs[0]
+    assert "185,217" in shown.text
+    shown.text = shown.text.replace("185,217", "185,218")
+    nbformat.write(notebook, path)
+    result = run(*command)
+    assert result.returncode == 1 and "185,218" in result.stdout
+
+
+def test_nbval_compares_verdicts(tmp_path):
+    """The verdict table as the notebooks show it, from a fact that is stated in the same way."""
+    path = tmp_path / "x.ipynb"
+    cells = [
+        "from IPython.display import Markdown\nfrom lab_utils import facts\nclaims = facts.Facts()",
+        "claims.add('gain', 'Denoising raises the PSNR', 9.5, '>=', 5, 'dB');",
+        "Markdown(claims.verdict_table())",
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
+    papermill.execute_notebook(path, path, progress_bar=False)
+    command = ("pytest", "--nbval", str(path), "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
+    assert run(*command).returncode == 0
+    notebook = nbformat.read(path, as_version=4)
+    shown = notebook.cells[-1].outputs[0].data
+    shown["text/markdown"] = shown["text/markdown"].replace("holds    |", "does not hold |")
+    nbformat.write(notebook, path)
+    assert run(*command).returncode == 1
