@@ -77,7 +77,7 @@ class InLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 10_000,
+            "train_digits": 8_000,
             "epochs": 2,
             "batch_size": 32,
             "compact_epochs": 4,
@@ -205,18 +205,21 @@ def _describe(model: type[Settings], problem: dict, given: dict[str, Any]) -> tu
     return what, f"{name}: {EXPECTED.get(problem['type'], message)}"
 
 
-def describe(model: type[Settings]) -> list[dict[str, str]]:
-    """One row per parameter (name, type, default, quick, full) for tables in the README and in ``--help``."""
+def knob_rows() -> list[dict[str, str]]:
+    """One row per knob for the README: its "quick / full" values, or its default, in each notebook that has it."""
+    knobs = dict.fromkeys(name for model in NOTEBOOKS.values() for name in model.model_fields)
     rows = []
-    for name, info in model.model_fields.items():
-        default = "" if info.is_required() else repr(info.default)
-        rows.append(
-            {
-                "parameter": name,
-                "type": getattr(info.annotation, "__name__", "choice"),
-                "default": default,
-                "quick": str(model.profiles["quick"].get(name, "")),
-                "full": str(model.profiles["full"].get(name, "")),
-            }
-        )
+    for knob in knobs:
+        if knob not in Settings.model_fields:
+            cells = {notebook: _cell(model, knob) for notebook, model in NOTEBOOKS.items()}
+            rows.append({"parameter": f"`{knob}`"} | cells)
     return rows
+
+
+def _cell(model: type[Settings], knob: str) -> str:
+    info = model.model_fields.get(knob)
+    if info is None:
+        return ""
+    if info.is_required():
+        return " / ".join(f"{model.profiles[profile][knob]:,}" for profile in ("quick", "full"))
+    return repr(info.default)

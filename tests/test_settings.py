@@ -3,12 +3,13 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils import settings
+from lab_utils import facts, settings
 from lab_utils.errors import LabError
 
 
@@ -85,6 +86,6 @@ def test_refusal_is_quick_and_without_tensorflow():
     assert time.monotonic() - started < 20
 
 
-def test_every_parameter_has_a_row_in_the_table():
-    rows = settings.describe(settings.InLab)
-    assert [row["parameter"] for row in rows] == list(settings.InLab.model_fields)
+def test_the_readme_shows_every_knob_as_it_is():
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert facts.table(settings.knob_rows(), disable_numparse=True) in readme

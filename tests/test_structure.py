@@ -1,5 +1,7 @@
 """The house keeps its plan: floors, lint, one truth for dependencies, notebooks that follow the conventions."""
 
+import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -57,6 +59,19 @@ def test_the_conda_door_leads_to_the_same_environment():
     for line in re.findall(r"^#   (\S.*?)  +\S", text, flags=re.MULTILINE):
         explained |= set(line.split(", "))
     assert explained == {package(requirement) for requirement in asked}
+
+
+def test_every_package_that_is_imported_is_asked_for():
+    asked = PROJECT["dependencies"] + [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
+    wanted = {package(requirement).replace("_", "-") for requirement in asked} | {"dae-lab", "pip"}
+    owners = importlib.metadata.packages_distributions()
+    for path in [*ROOT.glob("lab_utils/**/*.py"), *ROOT.glob("tests/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in {name.split(".")[0] for name in names}:
+                distributions = {owner.lower().replace("_", "-") for owner in owners.get(name, [])}
+                assert not distributions or distributions & wanted, f"{path.name} imports {name}"
 
 
 def test_the_lock_pins_every_dependency_and_names_no_index():

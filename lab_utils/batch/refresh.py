@@ -1,5 +1,6 @@
 """Execute a committed notebook with its defaults and write it back so that only real changes show in a diff."""
 
+import base64
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from lab_utils.batch.runner import Outcome, run_notebook
 from lab_utils.report.files import replaced
 
 REFRESH_MINUTES = 20
+PICTURE = "denoised"
+"""Id of the cell whose figure the README shows."""
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -47,7 +50,17 @@ def refresh(path: Path, limits: Limits, on_progress: Any = None) -> Outcome:
             notebook = clean(nbformat.read(executed, as_version=4))
             with replaced(path) as part:
                 nbformat.write(notebook, part)
+            _save_picture(notebook, path.with_name(f"{PICTURE}.png"))
     return outcome
+
+
+def _save_picture(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Keep the figure of the cell ``PICTURE``, if the notebook has it, for the README."""
+    for cell in notebook.cells:
+        if cell.id == PICTURE:
+            images = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+            with replaced(path) as part:
+                Path(part).write_bytes(base64.b64decode(images[0]))
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
