@@ -263,6 +263,73 @@ def sweep(
 
 
 @main.command()
+@click.option(
+    "--search",
+    type=click.Choice(["one-factor", "grid", "random", "tpe", "all"]),
+    default="tpe",
+    show_default=True,
+    help="all: one factor at a time, the three searches, the best confirmed over seeds, one test.",
+)
+@click.option("--trials", type=click.IntRange(2), help="Trials of each search.  [default: as the profile says]")
+@click.option("--repeats", type=click.IntRange(2), help="Seeds where settings are compared.  [default: the profile's]")
+@click.option("--train-digits", type=click.IntRange(1_000, 55_000), help="Digits that a trial trains on.")
+@click.option("--epochs", type=click.IntRange(1, 200), help="Passes over them.")
+@click.option("--seed", type=click.IntRange(0), default=13, show_default=True)
+@click.option("--profile", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes at a time.")
+@click.option("--source", default="auto", show_default=True, help="Where MNIST comes from, as in `dae-lab data`.")
+@click.option("--storage", metavar="URL", help="Any Optuna database.  [default: sqlite in the folder of --out]")
+@click.option("--name", default="post-lab", show_default=True, help="Name of the study in its database.")
+@out_option("reports/study")
+def study(
+    search: str,
+    profile: str,
+    seed: int,
+    workers: int,
+    source: str,
+    storage: str | None,
+    name: str,
+    out: Path,
+    **given: int | None,
+) -> None:
+    """Tune the six knobs; stop it at any time, the same command continues.
+
+    Several processes or machines may run it on one --storage. Results: trials.csv in --out, one row per trial.
+
+    \b
+    dae-lab study --trials 40 --workers 2
+    dae-lab study --search all --profile full --workers 4
+    dae-lab study --trials 40 --storage sqlite:///x.db
+    """
+    from lab_utils.data import load_mnist
+    from lab_utils.settings import check
+    from lab_utils.study.digits import Budget, Digits
+    from lab_utils.study.plan import STAGES, Plan
+    from lab_utils.study.tables import write_csv
+    from lab_utils.study.workers import run_study
+
+    knobs = check("03_post_lab", {"profile": profile, "seed": seed} | given)
+    mnist = load_mnist(source)
+    plan = Plan(
+        stages=STAGES if search == "all" else (search,),
+        profile=profile,
+        trials=knobs.trials,
+        repeats=knobs.repeats,
+        seed=seed,
+        name=name,
+        budget=Budget(train_digits=knobs.train_digits, epochs=knobs.epochs),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    storage = storage or f"sqlite:///{(out / 'study.db').as_posix()}"
+    trials = run_study(plan, Digits.of(mnist, plan.budget), storage, workers=workers)
+    write_csv(trials, out / "trials.csv")
+    states = trials["state"].value_counts()
+    best = trials[trials["state"] == "complete"].nsmallest(1, "error").iloc[0]
+    click.echo(f"{len(trials)} trials finished ({', '.join(f'{n} {state}' for state, n in states.items())}).")
+    click.echo(f"Best validation error {best['error']:.4f} (probe {best['probe']:.1%}): {out / 'trials.csv'}")
+
+
+@main.command()
 def doctor() -> None:
     """Look at this machine and say what would stop the lab, with a fix for each problem.
 

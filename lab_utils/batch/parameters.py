@@ -16,6 +16,9 @@ TEXT_ADAPTERS = {
 }
 
 
+SQLITE = "sqlite:///"
+
+
 def from_text(notebook: str, texts: dict[str, str]) -> dict[str, Any]:
     """Give each text the type of its field; text that does not fit stays text, for ``settings.check`` to refuse.
 
@@ -54,6 +57,8 @@ def checked(notebook: str, texts: dict[str, str]) -> dict[str, Any]:
     settings.check(notebook, values)
     if values.get("data_source", "auto") not in settings.SOURCES:
         values["data_source"] = str(Path(values["data_source"]).expanduser().resolve())  # runs in another folder
+    if values.get("storage", "").startswith(SQLITE):
+        values["storage"] = SQLITE + Path(values["storage"].removeprefix(SQLITE)).resolve().as_posix()
     return values
 
 

@@ -30,7 +30,14 @@ def training_curves(runs: Mapping[str, Run], title: str) -> Figure:
 
 
 def bars(
-    table: pd.DataFrame, value: str, label: str, title: str, reference: str | None = None, fmt: str = "{:.1f}"
+    table: pd.DataFrame,
+    value: str,
+    label: str,
+    title: str,
+    *,
+    reference: str,
+    fmt: str = "{:.1f}",
+    smaller_is_better: bool = False,
 ) -> Figure:
     """Horizontal bars with intervals, best on top.
 
@@ -40,12 +47,14 @@ def bars(
         Indexed by method; columns ``value``, and ``value + "_low"``, ``value + "_high"`` where an interval is known.
     value, label, title : str
         Column to draw, text of the axis with its unit, and title.
-    reference : str, optional
+    reference : str
         Method drawn in grey: what the others must beat.
     fmt : str
         Format of the number at the end of a bar.
+    smaller_is_better : bool
+        Whether the smallest value is the best.
     """
-    ordered = table.sort_values(value)
+    ordered = table.sort_values(value, ascending=not smaller_is_better)
     figure, axis = plt.subplots(figsize=(7.5, 0.6 + 0.34 * len(ordered)))
     colours = ["#AAAAAA" if name == reference else BLUE for name in ordered.index]
     axis.barh(ordered.index, ordered[value], color=colours)
