@@ -63,7 +63,7 @@ class PreLab(Settings):
     """Parameters of ``01_pre_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 8_000, "epochs": 3, "repeats": 2},
+        "quick": {"train_digits": 6_000, "epochs": 3, "repeats": 2},
         "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5},
     }
 
@@ -109,7 +109,7 @@ class PostLab(Noisy):
     """Parameters of ``03_post_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 4_096, "epochs": 3, "trials": 8, "repeats": 2, "score_digits": 1_000},
+        "quick": {"train_digits": 4_096, "epochs": 3, "trials": 5, "repeats": 2, "score_digits": 1_000},
         "full": {"train_digits": 55_000, "epochs": 10, "trials": 40, "repeats": 5, "score_digits": 5_000},
     }
 

@@ -1,5 +1,6 @@
 """The autoencoders have the shapes, counts and bottlenecks that they claim."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,14 +39,15 @@ def test_compact_has_the_code_that_it_was_asked_for(code_size, hidden_layers, ac
     np.testing.assert_allclose(decoder(codes), autoencoder(digits), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("build", [models.manual, models.compact])
+@pytest.mark.parametrize("build", [models.manual, models.compact, models.compact_conv, models.reference])
 def test_weights_depend_on_the_seed_alone(build):
     first, again, other = build(1), build(1), build(2)
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
     kernels = [w for w in first.get_weights() if w.ndim > 1 and w.size > 500]
-    assert all(w.std() > 0 for w in kernels)
+    zeros = [w for w in kernels if w.std() == 0]
+    assert len(zeros) == {"compact_conv": 4, "reference": 4}.get(build.__name__, 0)  # one in each residual block
 
 
 def test_linear_model_is_affine():
@@ -62,3 +64,36 @@ def test_the_penalty_on_the_code_is_the_mean_that_it_says():
     autoencoder(digits)
     expected = 0.3 * np.abs(codes).mean() + 0.7 * np.square(codes).mean()
     assert float(sum(autoencoder.losses)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_compact_conv_has_the_code_that_it_was_asked_for():
+    autoencoder = models.compact_conv(0, code_size=5)
+    encoder, decoder = models.halves(autoencoder)
+    digits = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
+    codes = encoder(digits)
+    assert codes.shape == (2, 5)
+    np.testing.assert_allclose(decoder(codes), autoencoder(digits), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("build", [models.compact_conv, models.reference])
+def test_patches_are_put_back_where_they_belong(build):
+    """Every pixel of the four of a patch comes from its own channel of the last convolution."""
+    model = build(0)
+    last = model if build is models.reference else models.halves(model)[1]
+    patches = keras.Input((14, 14, 4))
+    x = patches
+    for layer in last.layers[-4:]:
+        x = layer(x)
+    values = np.random.default_rng(0).random((1, 14, 14, 4), dtype=np.float32)
+    digit = keras.Model(patches, x)(values).numpy()[0, ..., 0]
+    expected = 1 / (1 + np.exp(-values[0]))
+    for row, column in np.ndindex(2, 2):
+        np.testing.assert_allclose(digit[row::2, column::2], expected[..., 2 * row + column], rtol=1e-5)
+
+
+def test_reference_takes_digits_and_returns_digits():
+    model = models.reference(0)
+    assert model.count_params() == 807_172
+    digits = np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
+    output = model(digits).numpy()
+    assert output.shape == digits.shape and output.dtype == np.float32 and (output > 0).all() and (output < 1).all()

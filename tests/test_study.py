@@ -12,6 +12,7 @@ import pytest
 
 from lab_utils.data import load_mnist
 from lab_utils.errors import LabError
+from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.ledger import open_storage
 from lab_utils.study.plan import STAGES, Plan, choose, finalists
 from lab_utils.study.space import (
@@ -38,7 +39,7 @@ from lab_utils.study.tables import (
     read_csv,
     write_csv,
 )
-from lab_utils.study.trial import Budget, Digits, roughness, run_trial
+from lab_utils.study.trial import roughness, run_trial
 from lab_utils.study.workers import run_study
 
 BUDGET = Budget(train_digits=600, epochs=2, score_digits=300, probe_digits=300, width=32)
@@ -106,8 +107,8 @@ def test_a_trial_is_repeatable_and_its_scores_are_what_they_say(digits):
     setting = Setting(code_size=8, batch_size=16)
     reported = []
     scores = run_trial(setting, 1, BUDGET, digits, report=lambda *epoch: reported.append(epoch))
-    again = run_trial(setting, 1, BUDGET, digits)
     other = run_trial(setting, 2, BUDGET, digits)
+    again = run_trial(setting, 1, BUDGET, digits)
     assert scores.error == again.error and scores.curve == again.curve
     assert scores.error != other.error
     assert reported == list(enumerate(scores.curve)) and len(scores.curve) == scores.epochs == BUDGET.epochs
@@ -216,7 +217,7 @@ def test_every_stage_has_its_trials_once_and_the_searches_equal_budgets(whole):
 
 def test_the_setting_is_chosen_on_validation_and_tested_beside_the_base(whole):
     best = choose(whole)
-    assert 1 <= len(finalists(whole)) <= 3
+    assert 1 <= len(finalists(whole)) <= 2
     tested = whole[whole["stage"] == "test"]
     assert set(tested["varied"]) == ({"base", "chosen"} if best != BASE else {"base"})
     chosen = tested[tested["varied"] == "chosen"].iloc[0]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
+from lab_utils.errors import LabError
 from lab_utils.study import ledger
 from lab_utils.study.ledger import Ledger, open_storage
 from lab_utils.study.space import BASE
@@ -25,6 +27,7 @@ PLANNED = [("base", BASE, seed) for seed in range(TRIALS)]
 WORKER = """
 import os, random, sys, time
 from optuna.trial import TrialState
+from lab_utils.errors import LabError
 from lab_utils.study import ledger
 from lab_utils.study.ledger import Ledger, open_storage
 from lab_utils.study.space import BASE
@@ -121,6 +124,18 @@ def test_an_error_in_a_trial_gives_it_back_at_once(tmp_path):
     assert Ledger(storage, "s", PLANNED[:2]).claim() == plan
 
 
+def test_a_plan_may_grow_or_shrink_but_not_change(tmp_path):
+    storage = open_storage(f"sqlite:///{tmp_path / 'x.db'}")
+    book = Ledger(storage, "s", PLANNED[:2])
+    for _ in range(2):
+        with book.at_work(book.claim()) as trial:
+            book.finish(trial, TrialState.COMPLETE, 1.0, {})
+    assert Ledger(storage, "s", PLANNED[:1]).complete()
+    assert Ledger(storage, "s", PLANNED[:3]).claim() == 2
+    with pytest.raises(LabError, match="other settings"):
+        Ledger(storage, "s", [("", replace(BASE, code_size=8), 0)])
+
+
 # The same with real trainings, and with the whole tree of processes killed.
 
 STUDY = """
@@ -129,7 +144,7 @@ from pathlib import Path
 from lab_utils.data import load_mnist
 from lab_utils.study.plan import Plan
 from lab_utils.study.tables import write_csv
-from lab_utils.study.trial import Budget, Digits
+from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.workers import run_study
 
 budget = Budget(train_digits=400, epochs=1, score_digits=200, probe_digits=200, width=16)

@@ -88,6 +88,11 @@ class Ledger:
     planned : list of (str, Setting or None, int)
         What each trial varies, its setting (None lets the sampler choose) and its seed. The trial's number in the
         plan is its place in this list.
+
+    Raises
+    ------
+    LabError
+        When the study holds a trial that differs from what is planned under its number.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class Ledger:
         self.planned, self.engine, self.owner = planned, storage.engine, uuid.uuid4().hex
         self.study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
         self._watched: dict[int, tuple[str, int, float]] = {}
+        self._refuse_another_plan()
 
     def finished(self) -> dict[int, FrozenTrial]:
         """Finished trials by their number in the plan."""
@@ -103,7 +109,7 @@ class Ledger:
 
     def complete(self) -> bool:
         """Whether every planned trial is finished."""
-        return len(self.finished()) == len(self.planned)
+        return self.finished().keys() >= set(range(len(self.planned)))
 
     def claim(self) -> int | None:
         """Take the first planned trial that nobody alive is at work on; None when there is none at the moment."""
@@ -150,6 +156,16 @@ class Ledger:
         mine = (LEASES.c.study == self.study.study_name) & (LEASES.c.plan == plan) & (LEASES.c.owner == self.owner)
         with self.engine.begin() as connection:
             connection.execute(sql.delete(LEASES).where(mine))
+
+    def _refuse_another_plan(self) -> None:
+        trials = self._trials()
+        for plan, (_, setting, _) in enumerate(self.planned):
+            if setting and plan in trials and trials[plan].params != to_params(setting):
+                raise LabError(
+                    f"Trial {plan} of study {self.study.study_name!r} was run with other settings than planned now.",
+                    "to add trials to a search before its results were confirmed and tested",
+                    "Use another name or another database: what was chosen and tested stays as it is.",
+                )
 
     def _trials(self) -> dict[int, FrozenTrial]:
         return {trial.user_attrs["plan"]: trial for trial in self.study.get_trials(deepcopy=False)}

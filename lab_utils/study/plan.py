@@ -7,14 +7,14 @@ import optuna
 import pandas as pd
 
 from lab_utils.errors import LabError
+from lab_utils.study.digits import Budget
 from lab_utils.study.ledger import Ledger
 from lab_utils.study.space import BASE, Setting, grid_settings, one_factor_settings
 from lab_utils.study.tables import as_setting, results, seeds_mean
-from lab_utils.study.trial import Budget
 
 SEARCHES = ("grid", "random", "tpe")
 STAGES = ("one-factor", *SEARCHES, "confirm", "test")
-FINALISTS = 3
+FINALISTS = 2
 STARTUP_TRIALS = 5
 
 Planned = list[tuple[str, Setting | None, int]]
@@ -44,7 +44,7 @@ class Plan:
         Prefix of the Optuna studies, "<name>/<stage>": several studies can share one database.
     budget : Budget
     data : str
-        Which digits: a checksum or a name. Resuming with other digits is refused.
+        Checksum of the digits; ``workers.run_study`` fills it in. To continue with other digits is refused.
     """
 
     stages: tuple[str, ...] = STAGES
@@ -98,15 +98,16 @@ class Plan:
         """
         ledger = Ledger(storage, f"{self.name}/{stage}", self._planned(storage, stage))
         told = json.loads(replace(self, stages=(stage,)).to_json()) | {"trials": None}
-        kept = ledger.study.user_attrs.setdefault("plan", told)
-        if kept != told:
+        kept = ledger.study.user_attrs.get("plan")
+        if kept is None:
+            ledger.study.set_user_attr("plan", told)
+        elif kept != told:
             differ = [name for name in told if kept.get(name) != told[name]]
             raise LabError(
                 f"The database holds a study {ledger.study.study_name!r} with other settings: {', '.join(differ)}.",
                 "to continue a study with the settings it was begun with (more trials are allowed)",
                 "Use another name or another database, or the settings of before.",
             )
-        ledger.study.set_user_attr("plan", told)
         return ledger
 
     def _planned(self, storage: optuna.storages.RDBStorage, stage: str) -> Planned:

@@ -73,10 +73,11 @@ class Knob:
     grid: tuple
 
 
-# In "regularization" a value is (kind, strength): the two belong together.
+# In "regularization" a value is (kind, strength): the two belong together. Both profiles end at the same extremes,
+# so that the hypotheses test the same differences.
 KNOBS = (
-    Knob("code_size", IntDistribution(4, 256, log=True), (8, 128), (4, 8, 16, 64, 128, 256), (16, 32, 64)),
-    Knob("hidden_layers", IntDistribution(1, 4), (3,), (2, 3, 4), (1, 2)),
+    Knob("code_size", IntDistribution(4, 256, log=True), (8, 128), (8, 16, 64, 128), (16, 32, 64)),
+    Knob("hidden_layers", IntDistribution(1, 4), (3,), (2, 3), (1, 2)),
     Knob(
         "activation",
         CategoricalDistribution(("relu", "leaky_relu", "sigmoid", "tanh")),
@@ -95,8 +96,8 @@ KNOBS = (
     Knob(
         "regularization",
         CategoricalDistribution(("none", *STRENGTHS)),
-        (("l1", 0.1), ("l2", 0.1), ("dropout", 0.2)),
-        (("l1", 0.01), ("l1", 0.1), ("l2", 0.01), ("l2", 0.1), ("dropout", 0.1), ("dropout", 0.3)),
+        (("l1", 0.03), ("l2", 0.03), ("dropout", 0.2)),
+        (("l1", 0.01), ("l1", 0.03), ("l2", 0.01), ("l2", 0.03), ("dropout", 0.1), ("dropout", 0.2)),
         (("none", 0.0), ("dropout", 0.1)),
     ),
 )

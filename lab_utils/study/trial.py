@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,90 +10,14 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
-from lab_utils.errors import LabError
 from lab_utils.features import linear_probe
 from lab_utils.noise import corrupt, to_unit
+from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.space import Setting
 
 TRAIN_NOISE, SCORE_NOISE = 8_887, 8_888
 NEAR_ZERO = 0.1
 SIGNAL_DIGITS = 256
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What every trial of a study may spend; trials with different budgets do not compare.
-
-    Parameters
-    ----------
-    train_digits : int
-        Digits to train on.
-    epochs : int
-        Passes over them.
-    score_digits : int
-        Digits that each score is measured on (validation, or test), and as many training digits for the gap.
-    probe_digits : int
-        Labelled training digits that the linear probe is fitted on.
-    noise_kind, noise_level : str, float
-        See ``noise.KINDS``.
-    width : int
-        Units in each hidden layer.
-    """
-
-    train_digits: int = 4_096
-    epochs: int = 3
-    score_digits: int = 1_000
-    probe_digits: int = 1_000
-    noise_kind: str = "gaussian"
-    noise_level: float = 0.5
-    width: int = 128
-
-
-@dataclass(frozen=True)
-class Digits:
-    """The digits of a study: uint8 of shape (n, 28, 28), labels uint8 of shape (n,).
-
-    Labels are used by the scores alone, never in training.
-    """
-
-    train: np.ndarray
-    train_labels: np.ndarray
-    validation: np.ndarray
-    validation_labels: np.ndarray
-    test: np.ndarray
-    test_labels: np.ndarray
-
-    @classmethod
-    def of(cls, mnist: Any, budget: Budget) -> "Digits":
-        """The first digits of each split of ``data.load_mnist()``, as many as the budget asks for (or there are).
-
-        Raises
-        ------
-        LabError
-            When the budget asks for more labelled or scored digits than digits to train on.
-        """
-        if max(budget.probe_digits, budget.score_digits) > budget.train_digits:
-            raise LabError(
-                f"train_digits = {budget.train_digits} is less than the digits that scores need.",
-                f"at least {max(budget.probe_digits, budget.score_digits)}",
-                "Train on more digits, or score on fewer.",
-            )
-        sizes = {"train": budget.train_digits, "validation": budget.score_digits, "test": budget.score_digits}
-        arrays: dict[str, np.ndarray] = {}
-        for name, size in sizes.items():
-            split = getattr(mnist, name)
-            arrays |= {name: split.digits[:size], f"{name}_labels": split.labels[:size]}
-        return cls(**arrays)
-
-    def save(self, path: Path) -> None:
-        """Write the arrays for worker processes."""
-        np.savez(path, **vars(self))
-
-    @classmethod
-    def load(cls, path: Path) -> "Digits":
-        """Read what ``save`` wrote."""
-        with np.load(path) as arrays:
-            return cls(**arrays)
 
 
 @dataclass

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ from tqdm import tqdm
 from lab_utils.errors import LabError
 from lab_utils.machine import cores
 from lab_utils.noise import corrupt, to_unit
+from lab_utils.study.digits import Digits
 from lab_utils.study.ledger import Ledger, open_storage
 from lab_utils.study.plan import Plan, pruner, sampler
 from lab_utils.study.space import suggest
-from lab_utils.study.trial import SCORE_NOISE, Digits, Scores, run_trial
+from lab_utils.study.trial import SCORE_NOISE, Scores, run_trial
 
 POLL, WAIT, LAST_WAIT = 0.5, 0.25, 5.0
 
@@ -62,6 +63,7 @@ def run_study(
     LabError
         When a worker fails, the database cannot be used or holds another study of that name.
     """
+    plan = replace(plan, data=digits.checksum())
     with ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="dae-lab-study-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary))

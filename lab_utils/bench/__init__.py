@@ -1,0 +1,157 @@
+"""The bench: the manual's program as printed and the lab's own ways to the same end, side by side in one run.
+
+``contenders`` (who) → ``child`` (one measurement, in a process of its own) → ``tables`` (medians, ratios, figure).
+Times drift on a shared machine: only ratios inside one run compare.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab_utils import machine
+from lab_utils.bench.contenders import AT_LENGTH, CONTENDERS, PROGRAM, Contender, Sizes
+from lab_utils.errors import LabError
+
+NOISE_SEED = 20_242
+"""Random state of the noise on the test digits that everybody is scored on."""
+
+
+def main(smoke: bool, out: Path, *, epochs: int = 10, repeats: int = 1, series: bool = False) -> dict[str, Any]:
+    """Measure everything, print the tables, and write ``bench.json`` and ``bench.png``.
+
+    Parameters
+    ----------
+    smoke : bool
+        A few digits and steps: whether the bench works, in less than 2 minutes. Its numbers mean nothing.
+    out : Path
+        Folder of the results.
+    epochs : int
+        Of the manual's program; it prints 10, which take more than ten minutes. Fewer are a shorter program, and
+        the table says so.
+    repeats : int
+        How often each contender is measured, in alternating order; medians are shown.
+    series : bool
+        Also make the lab report twice, without and with stored runs.
+
+    Returns
+    -------
+    dict
+        What ``bench.json`` holds.
+
+    Raises
+    ------
+    LabError
+        When a measurement fails, with the end of what its process said.
+    """
+    from lab_utils.bench import tables
+
+    out.mkdir(parents=True, exist_ok=True)
+    sizes = Sizes.smoke() if smoke else Sizes(program_epochs=epochs)
+    with tempfile.TemporaryDirectory(prefix="dae-lab-bench-") as scratch:
+        bench = _Bench(sizes, Path(scratch))
+        found = {
+            "smoke": smoke,
+            "machine": machine.description(),
+            "sizes": asdict(sizes),
+            "runs": bench.runs(repeats),
+            "steps": bench.child("step times", {"what": "steps"}),
+            "trials": bench.trials(),
+            "series": bench.series() if series else None,
+        }
+    found["summary"] = tables.summary(found)
+    (out / "bench.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    tables.figure(found).savefig(out / "bench.png", dpi=150)
+    click.echo(tables.text(found))
+    return found
+
+
+class _Bench:
+    """The measurements, each in a child process that starts from nothing."""
+
+    def __init__(self, sizes: Sizes, scratch: Path) -> None:
+        import numpy as np
+
+        from lab_utils.data import load_mnist
+        from lab_utils.noise import corrupt
+
+        self.sizes, self.scratch = sizes, scratch
+        mnist = load_mnist("auto")
+        train, test = mnist.train.digits[: sizes.train], mnist.test.digits[: sizes.test]
+        validation = mnist.validation.digits[: sizes.validation]
+        noisy = corrupt(test, "gaussian", 0.5, NOISE_SEED)
+        np.savez(scratch / "digits.npz", train=train, validation=validation, test=test, noisy=noisy)
+
+    def runs(self, repeats: int) -> list[dict[str, Any]]:
+        """Train every contender, in alternating order, and last the reference for as long as the manual's took."""
+        runs = []
+        for repeat in range(repeats):
+            order = CONTENDERS if repeat % 2 == 0 else CONTENDERS[::-1]
+            by_name = {contender.name: self.train(contender) for contender in order}
+            limit = by_name[PROGRAM.name]["points"][-1][0]
+            by_name[AT_LENGTH.name] = self.train(self._at_length(by_name, limit))
+            runs += [run | {"repeat": repeat} for run in by_name.values()]
+        return runs
+
+    def _at_length(self, runs: dict[str, dict], limit: float) -> Contender:
+        """The reference with as many epochs as fit into the time of the manual's program."""
+        points = next(run["points"] for run in runs.values() if run["model"] == AT_LENGTH.model)
+        return AT_LENGTH.with_epochs(max(1, int(limit / (points[-1][0] / len(points)))))
+
+    def train(self, contender: Contender) -> dict[str, Any]:
+        """One contender from import to its last epoch."""
+        task = {"what": "program" if contender is PROGRAM else "contender", "contender": asdict(contender)}
+        return {"name": contender.name, "model": contender.model} | self.child(contender.name, task)
+
+    def trials(self) -> dict[str, float]:
+        """Trials of the study per minute, in one process and in a process each."""
+        one = self.child("study, one process", {"what": "trials", "count": self.sizes.trials})
+        alone, clock = min(2, self.sizes.trials), time.perf_counter()
+        for _ in range(alone):
+            self.child("study, a process for each trial", {"what": "trials", "count": 1})
+        return {
+            "one process": 60 / one["seconds_per_trial"],
+            "a process each": 60 * alone / (time.perf_counter() - clock),
+        }
+
+    def series(self) -> dict[str, float]:
+        """Seconds of the whole lab report, with an empty store and again, and of the report's files alone."""
+        from lab_utils.report import build
+
+        folder = self.scratch / "report"
+        environment = {"DAE_LAB_STORE": str(self.scratch / "store"), "DAE_LAB_USE_STORE": "1"}
+        command = [sys.executable, "-m", "lab_utils", "report", "--out", str(folder)]
+        seconds = {}
+        for name in ("series, nothing stored", "series, again"):
+            seconds[name] = self._timed(name, lambda n=name: self._run(n, command, environment))
+        seconds["report, HTML and PDF"] = self._timed("report", lambda: build(folder))
+        return seconds
+
+    def child(self, name: str, task: dict[str, Any]) -> dict[str, Any]:
+        """Run one measurement in its own process and return what it found."""
+        asked, answer = self.scratch / "task.json", self.scratch / "answer.json"
+        asked.write_text(json.dumps(task | {"sizes": asdict(self.sizes), "digits": str(self.scratch / "digits.npz")}))
+        self._timed(name, lambda: self._run(name, [sys.executable, "-m", "lab_utils.bench.child", asked, answer], {}))
+        return json.loads(answer.read_text())
+
+    def _timed(self, name: str, work: Callable[[], Any]) -> float:
+        clock = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - clock
+        click.echo(f"{name:<45} {seconds:7.1f} s", err=True)
+        return seconds
+
+    def _run(self, name: str, command: list, environment: dict[str, str]) -> None:
+        environment = os.environ | {"MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3"} | environment
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            end = "\n".join(done.stdout.splitlines()[-15:])
+            raise LabError(f"{name} failed:\n{end}", "a measurement that ends", "Run `dae-lab doctor`.")

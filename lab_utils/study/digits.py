@@ -1,0 +1,90 @@
+"""What the trials of a study work with: their digits and their budget."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lab_utils.errors import LabError
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every trial of a study may spend; trials with different budgets do not compare.
+
+    Parameters
+    ----------
+    train_digits : int
+        Digits to train on.
+    epochs : int
+        Passes over them.
+    score_digits : int
+        Digits that each score is measured on (validation, or test), and as many training digits for the gap.
+    probe_digits : int
+        Labelled training digits that the linear probe is fitted on.
+    noise_kind, noise_level : str, float
+        See ``noise.KINDS``.
+    width : int
+        Units in each hidden layer.
+    """
+
+    train_digits: int = 4_096
+    epochs: int = 3
+    score_digits: int = 1_000
+    probe_digits: int = 1_000
+    noise_kind: str = "gaussian"
+    noise_level: float = 0.5
+    width: int = 128
+
+
+@dataclass(frozen=True)
+class Digits:
+    """The digits of a study: uint8 of shape (n, 28, 28), labels uint8 of shape (n,).
+
+    Labels are used by the scores alone, never in training.
+    """
+
+    train: np.ndarray
+    train_labels: np.ndarray
+    validation: np.ndarray
+    validation_labels: np.ndarray
+    test: np.ndarray
+    test_labels: np.ndarray
+
+    @classmethod
+    def of(cls, mnist: Any, budget: Budget) -> "Digits":
+        """The first digits of each split of ``data.load_mnist()``, as many as the budget asks for (or there are).
+
+        Raises
+        ------
+        LabError
+            When the budget asks for more labelled or scored digits than digits to train on.
+        """
+        if max(budget.probe_digits, budget.score_digits) > budget.train_digits:
+            raise LabError(
+                f"train_digits = {budget.train_digits} is less than the digits that scores need.",
+                f"at least {max(budget.probe_digits, budget.score_digits)}",
+                "Train on more digits, or score on fewer.",
+            )
+        sizes = {"train": budget.train_digits, "validation": budget.score_digits, "test": budget.score_digits}
+        arrays: dict[str, np.ndarray] = {}
+        for name, size in sizes.items():
+            split = getattr(mnist, name)
+            arrays |= {name: split.digits[:size], f"{name}_labels": split.labels[:size]}
+        return cls(**arrays)
+
+    def save(self, path: Path) -> None:
+        """Write the arrays for worker processes."""
+        np.savez(path, **vars(self))
+
+    def checksum(self) -> str:
+        """SHA-256 of all digits and labels."""
+        return hashlib.sha256(b"".join(array.tobytes() for array in vars(self).values())).hexdigest()
+
+    @classmethod
+    def load(cls, path: Path) -> "Digits":
+        """Read what ``save`` wrote."""
+        with np.load(path) as arrays:
+            return cls(**arrays)
