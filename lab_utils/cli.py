@@ -330,6 +330,26 @@ def study(
 
 
 @main.command()
+@click.option("--smoke", is_flag=True, help="A few steps of everything in under 2 minutes; the numbers mean nothing.")
+@out_option("reports/bench")
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Of the manual's program.")
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Medians over so many rounds.")
+@click.option("--series", is_flag=True, help="Also make the whole lab report twice: trained, and from the store.")
+def bench(smoke: bool, out: Path, epochs: int, repeats: int, series: bool) -> None:
+    """Measure the manual's program and the lab's models side by side (about 40 minutes on two cores).
+
+    \b
+    dae-lab bench --smoke
+    dae-lab bench
+    dae-lab bench --repeats 3 --series --out reports/bench
+    """
+    from lab_utils.bench import main as measure
+
+    measure(smoke, out, epochs=epochs, repeats=repeats, series=series)
+    click.echo(f"\n{out / 'bench.json'}\n{out / 'bench.png'}")
+
+
+@main.command()
 def doctor() -> None:
     """Look at this machine and say what would stop the lab, with a fix for each problem.
 

@@ -109,8 +109,8 @@ class PostLab(Noisy):
     """Parameters of ``03_post_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 4_096, "epochs": 3, "trials": 5, "repeats": 2, "score_digits": 1_000},
-        "full": {"train_digits": 55_000, "epochs": 10, "trials": 40, "repeats": 5, "score_digits": 5_000},
+        "quick": {"train_digits": 4_096, "epochs": 3, "trials": 4, "repeats": 2, "score_digits": 500},
+        "full": {"train_digits": 8_192, "epochs": 12, "trials": 40, "repeats": 5, "score_digits": 5_000},
     }
 
     train_digits: int = Field(ge=500, le=55_000)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from lab_utils.study.space import Setting
 TRAIN_NOISE, SCORE_NOISE = 8_887, 8_888
 NEAR_ZERO = 0.1
 SIGNAL_DIGITS = 256
+KEPT_MODELS = 16
 
 
 @dataclass
@@ -221,14 +223,27 @@ def _epoch_errors(noisy: np.ndarray, clean: np.ndarray, report: Callable[[int, f
 
 
 def _model(setting: Setting, budget: Budget, seed: int) -> Any:
-    """The compact autoencoder of a setting."""
+    """The compact autoencoder of a setting, with the weights of ``seed``.
+
+    Settings that differ in seed, batch size or learning rate alone share one model, so that it is traced once.
+    """
     from lab_utils import models
 
-    return models.compact(
-        seed,
-        code_size=setting.code_size,
-        hidden_layers=setting.hidden_layers,
-        width=budget.width,
-        activation=setting.activation,
+    shape = {
+        "code_size": setting.code_size,
+        "hidden_layers": setting.hidden_layers,
+        "width": budget.width,
+        "activation": setting.activation,
         **setting.penalty(),
-    )
+    }
+    shared = _shared(tuple(shape.items()))
+    for variable, value in zip(shared.variables, models.compact(seed, **shape).variables, strict=True):
+        variable.assign(value)
+    return shared
+
+
+@lru_cache(maxsize=KEPT_MODELS)
+def _shared(shape: tuple[tuple[str, Any], ...]) -> Any:
+    from lab_utils import models
+
+    return models.compact(0, **dict(shape))

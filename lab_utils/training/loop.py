@@ -94,13 +94,13 @@ class _Training:
     ) -> None:
         self.run, self.entry, self.best = Run(model, recipe), entry, model.get_weights()
         self.steps, self.size = steps.steps_per_epoch(train, recipe)
-        optimizer = steps.optimizer_of(model, recipe, self.steps)
-        self.variables = [*model.variables, *optimizer.variables]
+        graphs = steps.graphs(model, recipe, self.steps)
+        self.variables = [*model.variables, *graphs.optimizer.variables]
         if entry and (kept := entry.read("checkpoint")):
             self.run, self.best = Run.restore(model, kept.record), kept.arrays["best"]
             _assign(self.variables, kept.arrays["state"])
-        self.train_on = steps.trainer(model, recipe, optimizer)
-        self.evaluate = steps.evaluator(model, recipe, validation)
+        self.train_on = graphs.train
+        self.evaluate = steps.evaluator(graphs.score, recipe, validation)
         self.started = time.perf_counter() - self.run.seconds
         self.stream = iter(steps.batches(train, recipe, self.epoch))
 

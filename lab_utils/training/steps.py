@@ -2,6 +2,7 @@
 
 import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -90,16 +91,22 @@ def trainer(model: keras.Model, recipe: Recipe, optimizer: keras.optimizers.Opti
     return train
 
 
-def evaluator(model: keras.Model, recipe: Recipe, digits: np.ndarray) -> Callable[[], dict[str, float]]:
-    """Validation loss and PSNR (dB, mean over digits) on digits whose noise never changes."""
-    noisy = corrupt(digits, recipe.noise_kind, recipe.noise_level, VALIDATION_NOISE)[..., None]
-    clean = to_unit(digits)[..., None]
+def scorer(model: keras.Model, recipe: Recipe) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """A graph that gives the loss of a batch and its PSNR (dB, mean over digits)."""
 
     @tf.function(reduce_retracing=True)
     def score(noisy: tf.Tensor, clean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         loss, output = mean_loss(model, recipe, noisy, clean, training=False)
         error = tf.reduce_mean(tf.square(clean - output), axis=(1, 2, 3))
         return loss, -10.0 * tf.reduce_mean(tf.math.log(error)) / tf.math.log(10.0)
+
+    return score
+
+
+def evaluator(score: Callable[..., tuple], recipe: Recipe, digits: np.ndarray) -> Callable[[], dict[str, float]]:
+    """Validation loss and PSNR (dB, mean over digits) on digits whose noise never changes."""
+    noisy = corrupt(digits, recipe.noise_kind, recipe.noise_level, VALIDATION_NOISE)[..., None]
+    clean = to_unit(digits)[..., None]
 
     def evaluate() -> dict[str, float]:
         parts = [slice(i, i + BATCH) for i in range(0, len(digits), BATCH)]
@@ -108,6 +115,35 @@ def evaluator(model: keras.Model, recipe: Recipe, digits: np.ndarray) -> Callabl
         return {"val_loss": float(loss), "val_psnr": float(psnr)}
 
     return evaluate
+
+
+class Graphs(NamedTuple):
+    """What a model is trained with; kept on the model, and as long as it."""
+
+    loss: str
+    optimizer: keras.optimizers.Optimizer
+    train: Callable[..., tf.Tensor]
+    score: Callable[..., tuple[tf.Tensor, tf.Tensor]]
+
+
+def graphs(model: keras.Model, recipe: Recipe, steps: int) -> Graphs:
+    """Optimizer, trainer and scorer of a model: those of its last training where they serve again.
+
+    Tracing them costs more than a small model's training does, and TensorFlow never gives back all of a traced
+    graph's memory (10 MB). They serve again for the same loss at a constant learning rate; the optimizer is set back
+    to its beginning, so that the training is the same to the last bit.
+    """
+    kept: Graphs | None = getattr(model, "_graphs", None)
+    if kept and kept.loss == recipe.loss and recipe.schedule == "constant":
+        for variable in kept.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        kept.optimizer.learning_rate = recipe.learning_rate
+        return kept
+    optimizer = optimizer_of(model, recipe, steps)
+    made = Graphs(recipe.loss, optimizer, trainer(model, recipe, optimizer), scorer(model, recipe))
+    if recipe.schedule == "constant":
+        object.__setattr__(model, "_graphs", made)  # past Keras, which would count the optimizer among the layers
+    return made
 
 
 def mean_loss(model: keras.Model, recipe: Recipe, noisy: tf.Tensor, clean: tf.Tensor, training: bool) -> tuple:
