@@ -24,6 +24,8 @@ def corrupt_batch(clean: tf.Tensor, kind: str, level: float, seed: tf.Tensor) ->
     tf.Tensor, same shape, float32 in [0, 1]
     """
     check(kind, level)
+    if not level:
+        return clean
     if kind in ("gaussian", "speckle"):
         draw = tf.random.stateless_normal(tf.shape(clean), seed, stddev=level)
         noisy = clean + draw if kind == "gaussian" else clean + clean * draw

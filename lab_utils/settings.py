@@ -63,7 +63,7 @@ class PreLab(Settings):
     """Parameters of ``01_pre_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 6_000, "epochs": 3, "repeats": 2},
+        "quick": {"train_digits": 5_000, "epochs": 3, "repeats": 2},
         "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5},
     }
 
@@ -77,7 +77,7 @@ class InLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 8_000,
+            "train_digits": 6_000,
             "epochs": 2,
             "batch_size": 32,
             "compact_epochs": 4,
@@ -109,7 +109,7 @@ class PostLab(Noisy):
     """Parameters of ``03_post_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 4_096, "epochs": 3, "trials": 4, "repeats": 2, "score_digits": 500},
+        "quick": {"train_digits": 3_072, "epochs": 3, "trials": 4, "repeats": 2, "score_digits": 500},
         "full": {"train_digits": 8_192, "epochs": 12, "trials": 40, "repeats": 5, "score_digits": 5_000},
     }
 

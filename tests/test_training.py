@@ -10,11 +10,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lab_utils import data, models, training
 from lab_utils.errors import LabError
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.training import Recipe, batches, fit, loop, steps
+from lab_utils.training.adam import FusedAdam
 
 MNIST = data.load_mnist("embedded")
 TRAIN, VALIDATION = MNIST.train.digits[:1_000], MNIST.validation.digits[:200]
@@ -220,3 +222,18 @@ def test_patience_counts_on_after_an_interruption(store_folder, monkeypatch):
     small_run(use_store=True, **how)
     thread.join()
     assert_equal_runs(small_run(use_store=True, **how), small_run(**how))
+
+
+def test_the_fused_adam_is_keras_adam():
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(7, 5)).astype(np.float32)
+    weights = [keras.Variable(start), keras.Variable(start)]
+    optimizers = [FusedAdam(0.01), keras.optimizers.Adam(0.01)]
+    for weight, optimizer in zip(weights, optimizers, strict=True):
+        optimizer.build([weight])
+    for _ in range(20):
+        gradient = tf.constant(rng.normal(size=start.shape).astype(np.float32))
+        for weight, optimizer in zip(weights, optimizers, strict=True):
+            optimizer.apply([gradient], [weight])
+    np.testing.assert_allclose(weights[0].numpy(), weights[1].numpy(), rtol=1e-5, atol=1e-6)
+    assert np.abs(weights[0].numpy() - start).max() > 0.05

@@ -27,7 +27,10 @@ STRETCH = 16
 CHECKPOINT_SECONDS = 5.0
 """Training time between two checkpoints, at least: what is shorter is sooner trained again than resumed."""
 
-CODE = ("models.py", "noise.py", "graph_noise.py", "training/recipe.py", "training/steps.py", "training/loop.py")
+CODE = (
+    *("models.py", "noise.py", "graph_noise.py"),
+    *(f"training/{part}.py" for part in ("adam", "recipe", "steps", "loop")),
+)
 """The files of this package that decide what a training computes: a change to any makes every run a new one."""
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lab_utils.graph_noise import corrupt_batch
 from lab_utils.noise import corrupt, to_unit
+from lab_utils.training.adam import FusedAdam
 from lab_utils.training.recipe import Recipe
 from lab_utils.training.run import BATCH
 
@@ -57,7 +58,7 @@ def batches(digits: np.ndarray, recipe: Recipe, first_epoch: int = 0) -> tf.data
 
 def optimizer_of(model: keras.Model, recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     """Adam for the model's weights, its learning rate scheduled over ``steps`` per epoch."""
-    optimizer = keras.optimizers.Adam(learning_rate(recipe, steps))
+    optimizer = FusedAdam(learning_rate(recipe, steps))
     optimizer.build(model.trainable_variables)
     return optimizer
 
