@@ -16,11 +16,12 @@ def _import_tensorflow() -> None:
     saved, void = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(void, 2)
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow
     finally:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(void)
+    tensorflow.get_logger().setLevel("ERROR")  # a study traces many small models, and is warned of each
 
 
 _import_tensorflow()

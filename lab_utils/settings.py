@@ -77,7 +77,7 @@ class InLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 6_000,
+            "train_digits": 5_000,
             "epochs": 2,
             "batch_size": 32,
             "compact_epochs": 4,
