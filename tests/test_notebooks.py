@@ -111,15 +111,15 @@ def test_nbval_compares_verdicts(tmp_path):
     path = tmp_path / "x.ipynb"
     cells = [
         "from IPython.display import Markdown\nfrom lab_utils import facts\nclaims = facts.Facts()",
-        "claims.add('gain', 'Denoising raises the PSNR', 9.5, '>=', 5, 'dB');",
+        "fact = claims.add('gain', 'Denoising raises the PSNR', 9.5, '>=', 5, 'dB')",
         "Markdown(claims.verdict_table())",
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
-    papermill.execute_notebook(path, path, progress_bar=False)
+    papermill.execute_notebook(path, path, progress_bar=False, kernel_name="python3")
     command = ("pytest", "--nbval", str(path), "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
     assert run(*command).returncode == 0
     notebook = nbformat.read(path, as_version=4)
     shown = notebook.cells[-1].outputs[0].data
-    shown["text/markdown"] = shown["text/markdown"].replace("holds    |", "does not hold |")
+    shown["text/markdown"] = shown["text/markdown"].replace("| holds ", "| does not hold ")
     nbformat.write(notebook, path)
     assert run(*command).returncode == 1
