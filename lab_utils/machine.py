@@ -3,11 +3,12 @@
 import importlib.metadata
 import os
 import platform
+import sys
 from pathlib import Path
 
 import psutil
 
-LIBRARIES = ("tensorflow", "keras", "numpy")
+LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "scikit-image")
 
 NUMERIC_SETTINGS = (
     "TF_NUM_INTRAOP_THREADS",
@@ -46,6 +47,11 @@ def peak_memory() -> int:
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_progress() -> bool:
+    """Whether somebody watches: a terminal, or a kernel that Jupyter's server started, and no CI."""
+    return "CI" not in os.environ and (sys.stderr.isatty() or "JPY_SESSION_NAME" in os.environ)
 
 
 def description() -> dict[str, str | int]:

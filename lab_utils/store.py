@@ -1,7 +1,7 @@
-"""The run store: what a training leaves behind, kept by all that it was made from, so that equal runs train once.
+"""The run store: what a training or an evaluation leaves behind, kept by all that it was made from.
 
-Nothing here knows of TensorFlow: a run is a JSON record and groups of arrays, and its key is whatever the caller
-says it depends on. The store lies in the user's cache folder; deleting it costs time only.
+Equal runs are made once. Nothing here knows of TensorFlow: a run is a JSON record and groups of arrays, and its key is
+whatever the caller says it depends on. The store lies in the user's cache folder; deleting it costs time only.
 """
 
 import hashlib
@@ -10,14 +10,17 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 from filelock import FileLock
 from platformdirs import user_cache_dir
+
+from lab_utils import machine
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,12 @@ LIMIT = 1_000_000_000
 """Bytes that the store may take; beyond it the entries that were not used for longest go."""
 
 DIGEST = hashlib.sha256().digest_size
+
+TRAINING_CODE = (
+    *("models.py", "noise.py", "graph_noise.py"),
+    *(f"training/{part}.py" for part in ("adam", "recipe", "steps", "loop")),
+)
+"""The files of this package that decide what a training computes: a change to any makes every run a new one."""
 
 Kind = Literal["result", "checkpoint"]
 
@@ -67,8 +76,13 @@ def digest(arrays: Sequence[np.ndarray]) -> str:
     return checksum.hexdigest()
 
 
+def code(files: Sequence[str]) -> str:
+    """SHA-256 of source files of this package, named by their paths inside it."""
+    return digest([np.fromfile(Path(__file__).parent / file, np.uint8) for file in files])
+
+
 class Entry:
-    """The place of one run: its result, or the checkpoint of a training that has not finished.
+    """The place of one run: its result, or the checkpoint of one that has not finished.
 
     Parameters
     ----------
@@ -145,6 +159,29 @@ class Entry:
                 with suppress(OSError):
                     Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
+
+
+def table(origin: dict[str, Any], make: Callable[[], pd.DataFrame], use_store: bool | None = None) -> pd.DataFrame:
+    """A table of measurements from the store, or made now and kept.
+
+    Parameters
+    ----------
+    origin : dict
+        Everything that the table depends on, JSON-able; the machine and the library versions are added.
+    make : callable
+        Makes the table: plain values, without an index worth keeping.
+    use_store : bool, optional
+        See ``enabled``.
+    """
+    if not enabled(use_store):
+        return make()
+    entry = Entry(origin | {"machine": machine.description()})
+    with entry.lock():
+        if kept := entry.read("result"):
+            return pd.DataFrame(kept.record["columns"])
+        made = make()
+        entry.write("result", Kept({"columns": made.to_dict("list")}, {}))
+        return made
 
 
 def _pack(kept: Kept) -> bytes:

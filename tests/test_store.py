@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lab_utils import store
@@ -119,6 +120,25 @@ def test_digests_see_shape_dtype_and_every_byte():
     assert store.digest([base]) == store.digest([base.copy()])
     assert len({store.digest([array]) for array in [base, *others]}) == 5
     assert store.digest([base.reshape(2, 3).T]) == store.digest([base.reshape(2, 3).T.copy()])
+
+
+def test_a_table_is_made_once_and_comes_back_to_the_last_bit(folder):
+    made = []
+
+    def make() -> pd.DataFrame:
+        made.append(1)
+        return pd.DataFrame({"name": ["a", "b"], "count": [1, 2], "value": [1 / 3, float("nan")]})
+
+    first, second = (store.table({"n": 1}, make, use_store=True) for _ in range(2))
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert len(made) == 1
+    store.table({"n": 2}, make, use_store=True)
+    store.table({"n": 1}, make, use_store=False)
+    assert len(made) == 3
+    for path in folder.glob("*.result"):
+        path.write_bytes(path.read_bytes()[:-1])
+    pd.testing.assert_frame_equal(store.table({"n": 1}, make, use_store=True), first)
+    assert len(made) == 4
 
 
 WORKER = """

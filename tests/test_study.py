@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -15,6 +17,7 @@ from lab_utils.errors import LabError
 from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.ledger import open_storage
 from lab_utils.study.plan import STAGES, Plan, choose, finalists
+from lab_utils.study.run import run_study
 from lab_utils.study.space import (
     BASE,
     KNOB_NAMES,
@@ -40,7 +43,6 @@ from lab_utils.study.tables import (
     write_csv,
 )
 from lab_utils.study.trial import roughness, run_trial
-from lab_utils.study.workers import run_study
 
 BUDGET = Budget(train_digits=600, epochs=2, score_digits=300, probe_digits=300, width=32)
 
@@ -51,7 +53,7 @@ def digits() -> Digits:
 
 
 def test_importing_the_study_does_not_import_tensorflow():
-    code = "import sys, lab_utils.study.workers, lab_utils.study.hypotheses; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, lab_utils.study.run, lab_utils.study.hypotheses; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -189,6 +191,67 @@ def test_a_study_continues_with_more_trials_but_not_with_other_settings(tmp_path
 def test_a_database_that_cannot_be_opened_is_named(tmp_path):
     with pytest.raises(LabError, match="nowhere"):
         open_storage(f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}")
+
+
+# Without a database of its own
+
+SMALL = Plan(stages=("random",), trials=4, budget=BUDGET)
+IN_THE_STORE = f"""
+from lab_utils.data import load_mnist
+from lab_utils.study.digits import Digits
+from lab_utils.study.plan import Plan
+from lab_utils.study.run import run_study
+
+plan = Plan.from_json({SMALL.to_json()!r})
+run_study(plan, Digits.of(load_mnist("embedded"), plan.budget))
+"""
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("DAE_LAB_USE_STORE", "1")
+    monkeypatch.setenv("DAE_LAB_STORE", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+def finished_seconds(database: Path) -> list[float]:
+    """What the finished trials of the small study measured of themselves: no two trainings take equally long."""
+    if not database.exists():
+        return []
+    try:
+        study = optuna.load_study(storage=f"sqlite:///{database}", study_name="post-lab/random")
+    except (KeyError, RuntimeError, optuna.exceptions.StorageInternalError):
+        return []
+    return [trial.user_attrs["scores"]["seconds"] for trial in study.get_trials() if trial.state.is_finished()]
+
+
+def test_a_study_that_was_killed_goes_on_and_an_equal_one_is_found_again(stored, digits):
+    dying = subprocess.Popen([sys.executable, "-c", IN_THE_STORE])
+    until = time.monotonic() + 100
+    while not (before := [s for path in stored.glob("*.checkpoint") for s in finished_seconds(path)]):
+        assert time.monotonic() < until and dying.poll() is None
+        time.sleep(0.05)
+    dying.kill()
+    dying.wait()
+    whole = run_study(SMALL, digits)
+    assert len(whole) == 4 and not whole.attrs["from_store"]
+    assert whole["seconds"][: len(before)].tolist() == before, "what was finished before is not run again"
+    again = run_study(SMALL, digits)
+    assert again.attrs["from_store"]
+    pd.testing.assert_frame_equal(whole, again)
+    other = run_study(replace(SMALL, trials=1, seed=14), digits)
+    assert len(other) == 1 and not other.attrs["from_store"]
+
+
+def test_a_damaged_study_is_run_again(stored, digits):
+    plan = replace(SMALL, trials=1)
+    first = run_study(plan, digits)
+    (result,) = stored.glob("*.result")
+    result.write_bytes(result.read_bytes()[:-1])
+    result.with_suffix(".checkpoint").write_bytes(b"not a database, though long enough to look like one" * 9)
+    second = run_study(plan, digits)
+    assert not second.attrs["from_store"]
+    assert second["error"].tolist() == first["error"].tolist()
 
 
 @pytest.fixture(scope="module")

@@ -145,7 +145,7 @@ from lab_utils.data import load_mnist
 from lab_utils.study.plan import Plan
 from lab_utils.study.tables import write_csv
 from lab_utils.study.digits import Budget, Digits
-from lab_utils.study.workers import run_study
+from lab_utils.study.run import run_study
 
 budget = Budget(train_digits=400, epochs=1, score_digits=200, probe_digits=200, width=16)
 plan = Plan(stages=("tpe",), trials=8, budget=budget)

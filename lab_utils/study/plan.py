@@ -44,7 +44,7 @@ class Plan:
         Prefix of the Optuna studies, "<name>/<stage>": several studies can share one database.
     budget : Budget
     data : str
-        Checksum of the digits; ``workers.run_study`` fills it in. To continue with other digits is refused.
+        Checksum of the digits; ``run.run_study`` fills it in. To continue with other digits is refused.
     """
 
     stages: tuple[str, ...] = STAGES

@@ -1,4 +1,4 @@
-"""Run a study: in this process, or in several with a share of the cores each, on one database.
+"""The work of a study, trial after trial, and the processes that share it on one database.
 
 A worker is this module run by a fresh Python (never a fork: TensorFlow does not survive one). It loads the digits
 once, runs trial after trial, and ends when the study is complete or when the process that started it is gone.
@@ -9,22 +9,19 @@ import math
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import optuna
-import pandas as pd
 from optuna.trial import TrialState
-from tqdm import tqdm
 
+from lab_utils import machine
 from lab_utils.errors import LabError
-from lab_utils.machine import cores
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.study.digits import Digits
 from lab_utils.study.ledger import Ledger, open_storage
@@ -32,51 +29,7 @@ from lab_utils.study.plan import Plan, pruner, sampler
 from lab_utils.study.space import suggest
 from lab_utils.study.trial import SCORE_NOISE, Scores, run_trial
 
-POLL, WAIT, LAST_WAIT = 0.5, 0.25, 5.0
-
-
-def run_study(
-    plan: Plan, digits: Digits, storage: str = "", *, workers: int = 1, show_progress: bool | None = None
-) -> pd.DataFrame:
-    """Run what is left to run of a study, and return all of it.
-
-    Parameters
-    ----------
-    plan : Plan
-    digits : Digits
-        From ``Digits.of(load_mnist(...), plan.budget)``.
-    storage : str
-        An SQLAlchemy address; with the same address and plan an interrupted study continues, and several processes
-        or machines may work on one study at a time. Empty keeps nothing: a temporary SQLite file.
-    workers : int
-        1 runs the trials in this process; more starts as many processes, each with an equal share of the cores.
-    show_progress : bool, optional
-        By default a bar with the best error and the time left in a terminal and in JupyterLab, silence elsewhere.
-
-    Returns
-    -------
-    DataFrame
-        One row per trial, see ``tables.results``.
-
-    Raises
-    ------
-    LabError
-        When a worker fails, the database cannot be used or holds another study of that name.
-    """
-    plan = replace(plan, data=digits.checksum())
-    with ExitStack() as stack:
-        temporary = tempfile.TemporaryDirectory(prefix="dae-lab-study-", ignore_cleanup_errors=True)
-        folder = Path(stack.enter_context(temporary))
-        storage = storage or f"sqlite:///{folder / 'study.db'}"
-        books = open_storage(storage)
-        bar = stack.enter_context(_Progress(plan, show_progress))
-        if workers == 1:
-            work(plan, books, digits, on_trial=bar.show)
-        else:
-            _watch(plan, books, _start(plan, digits, storage, workers, folder, stack), bar)
-        frame = plan.results(books)
-        books.engine.dispose()
-    return frame
+POLL, WAIT, LAST_WAIT = 0.2, 0.2, 5.0
 
 
 def work(
@@ -144,45 +97,7 @@ def _plain(scores: Scores) -> dict[str, Any]:
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
 
 
-class _Progress:
-    """A bar over all stages: trials finished, best validation error, time left."""
-
-    def __init__(self, plan: Plan, show: bool | None) -> None:
-        self.plan, self.show_it = plan, show
-        self.finished: dict[str, int] = {}
-        self.best = math.inf
-        self.bar: tqdm | None = None
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def show(self, ledgers: list[Ledger]) -> None:
-        """Bring the bar up to date with the stages at hand."""
-        for ledger in ledgers:
-            stage = ledger.study.study_name.removeprefix(f"{self.plan.name}/")
-            trials = ledger.finished().values()
-            self.finished[stage] = len(trials)
-            errors = (trial.value for trial in trials if trial.state == TrialState.COMPLETE and stage != "test")
-            self.best = min(self.best, *errors, math.inf)
-        done, planned = sum(self.finished.values()), sum(self.plan.sizes().values())
-        if self.bar is None:
-            hidden = not (default_progress() if self.show_it is None else self.show_it)
-            self.bar = tqdm(total=planned, initial=done, unit="trial", disable=hidden, smoothing=0.1)
-        if done > self.bar.n:
-            self.bar.set_postfix_str(f"best error {self.best:.4f}", refresh=False)
-            self.bar.update(done - self.bar.n)
-
-
-def default_progress() -> bool:
-    """Whether somebody watches: a terminal, or a kernel that Jupyter's server started, and no CI."""
-    return "CI" not in os.environ and (sys.stderr.isatty() or "JPY_SESSION_NAME" in os.environ)
-
-
-def _start(
+def start(
     plan: Plan, digits: Digits, storage: str, workers: int, folder: Path, stack: ExitStack
 ) -> list[tuple[subprocess.Popen, Path]]:
     """Start the workers, each with its log; the stack ends those that are still alive when it closes."""
@@ -206,7 +121,7 @@ def _start(
 
 def thread_budget() -> int:
     """Threads that this process may use: what it was given, else the cores of the machine."""
-    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or cores())
+    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or machine.cores())
 
 
 def _end(process: subprocess.Popen) -> None:
@@ -219,19 +134,22 @@ def _end(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def _watch(
-    plan: Plan, books: optuna.storages.RDBStorage, workers: list[tuple[subprocess.Popen, Path]], bar: _Progress
+def watch(
+    plan: Plan,
+    books: optuna.storages.RDBStorage,
+    workers: list[tuple[subprocess.Popen, Path]],
+    show: Callable[[list[Ledger]], None],
 ) -> None:
     """Show progress until the workers have completed every stage."""
     for stages in plan.waves():
         ledgers = [plan.book(books, stage) for stage in stages]
         while not all(ledger.complete() for ledger in ledgers):
-            bar.show(ledgers)
+            show(ledgers)
             for process, log in workers:
                 if process.poll() not in (None, 0):
                     raise _failed(process, log)
             time.sleep(POLL)
-        bar.show(ledgers)
+        show(ledgers)
 
 
 def _failed(process: subprocess.Popen, log: Path) -> LabError:

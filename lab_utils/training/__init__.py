@@ -7,7 +7,7 @@ Labels are no argument of anything here: an autoencoder never sees one.
 """
 
 from lab_utils.machine import peak_memory, precision
-from lab_utils.training.loop import default_progress, fit
+from lab_utils.training.loop import fit
 from lab_utils.training.recipe import COMPACT_CONV_RECIPE, REFERENCE_RECIPE, Diverged, Recipe
 from lab_utils.training.run import Run, predict
 from lab_utils.training.steps import VALIDATION_NOISE, batches
@@ -20,7 +20,6 @@ __all__ = [
     "Recipe",
     "Run",
     "batches",
-    "default_progress",
     "fit",
     "peak_memory",
     "precision",

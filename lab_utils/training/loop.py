@@ -2,13 +2,10 @@
 
 import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 import json
-import os
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -26,12 +23,6 @@ STRETCH = 16
 
 CHECKPOINT_SECONDS = 5.0
 """Training time between two checkpoints, at least: what is shorter is sooner trained again than resumed."""
-
-CODE = (
-    *("models.py", "noise.py", "graph_noise.py"),
-    *(f"training/{part}.py" for part in ("adam", "recipe", "steps", "loop")),
-)
-"""The files of this package that decide what a training computes: a change to any makes every run a new one."""
 
 
 def fit(
@@ -76,7 +67,7 @@ def fit(
     Diverged
         When the loss is no longer a number; the message names the learning rate.
     """
-    show = default_progress() if show_progress is None else show_progress
+    show = machine.default_progress() if show_progress is None else show_progress
     kept_runs = store.enabled(use_store) and not callbacks
     entry = store.Entry(origin(model, train, validation, recipe)) if kept_runs else None
     with entry.lock() if entry else nullcontext():
@@ -177,14 +168,13 @@ def origin(model: keras.Model, train: np.ndarray, validation: np.ndarray, recipe
 
     The model counts with its architecture and its weights as they are now, whatever its layers happen to be called.
     """
-    package = Path(__file__).parents[1]
     return {
         "model": _without_names(json.loads(model.to_json())),
         "weights": store.digest(_values(model.variables)),
         "train": store.digest([train]),
         "validation": store.digest([validation]),
         "recipe": asdict(recipe),
-        "code": store.digest([np.fromfile(package / file, np.uint8) for file in CODE]),
+        "code": store.code(store.TRAINING_CODE),
         "machine": machine.description(),
         "threads": [
             tf.config.threading.get_intra_op_parallelism_threads(),
@@ -221,8 +211,3 @@ def _values(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
 def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-
-
-def default_progress() -> bool:
-    """Whether somebody watches: a terminal, or a kernel that Jupyter's server started, and no CI."""
-    return "CI" not in os.environ and (sys.stderr.isatty() or "JPY_SESSION_NAME" in os.environ)
