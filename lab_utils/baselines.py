@@ -22,7 +22,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import ParameterGrid
 
-from lab_utils import metrics, noise
+from lab_utils import metrics, noise, store
 from lab_utils.errors import LabError
 
 
@@ -91,10 +91,22 @@ def tune(baseline: Baseline, train: Examples, validation: Examples) -> Tuned:
     -------
     Tuned
     """
-    denoisers = [baseline.fitted(train, setting) for setting in baseline.grid]
+    origin = {
+        "what": f"tune {baseline.name}",
+        "grid": [{knob: str(value) for knob, value in setting.items()} for setting in baseline.grid],
+        "noise": [train.kind, train.level],
+        "arrays": store.digest([train.clean, train.noisy, validation.clean, validation.noisy]),
+        "code": store.code(["baselines.py", "metrics.py"]),
+    }
+    table = store.table(origin, lambda: _try_all(baseline, train, validation))
+    best = baseline.grid[table["mse"].argmin()]
+    return Tuned(baseline.name, best, table, baseline.fitted(train, best))
+
+
+def _try_all(baseline: Baseline, train: Examples, validation: Examples) -> pd.DataFrame:
     rows = []
-    for setting, denoise in zip(baseline.grid, denoisers, strict=True):
-        estimate = denoise(validation.noisy)
+    for setting in baseline.grid:
+        estimate = baseline.fitted(train, setting)(validation.noisy)
         rows.append(
             {
                 "baseline": baseline.name,
@@ -103,9 +115,7 @@ def tune(baseline: Baseline, train: Examples, validation: Examples) -> Tuned:
                 "psnr": metrics.psnr(validation.clean, estimate).mean(),
             }
         )
-    table = pd.DataFrame(rows)
-    best = table["mse"].argmin()
-    return Tuned(baseline.name, baseline.grid[best], table, denoisers[best])
+    return pd.DataFrame(rows)
 
 
 def tune_all(train: Examples, validation: Examples) -> list[Tuned]:

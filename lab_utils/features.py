@@ -29,6 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
+from lab_utils import store
 from lab_utils.errors import LabError
 
 CLASSES = 10
@@ -99,6 +100,19 @@ def linear_probe(features: np.ndarray, labels: np.ndarray) -> Pipeline:
     """
     regression = LogisticRegression(C=3 / features.shape[1], tol=1e-3, max_iter=200)
     return make_pipeline(StandardScaler(), regression).fit(features, labels)
+
+
+def probe_accuracy(
+    features_fit: np.ndarray, labels_fit: np.ndarray, features_test: np.ndarray, labels_test: np.ndarray
+) -> float:
+    """Accuracy of ``linear_probe``, fitted on one split and measured on the other; kept in the store."""
+    arrays = [features_fit, labels_fit, features_test, labels_test]
+
+    def measure() -> pd.DataFrame:
+        probe = linear_probe(features_fit, labels_fit)
+        return pd.DataFrame({"accuracy": [probe.score(features_test, labels_test)]})
+
+    return float(store.table(_origin("probe", arrays, None), measure)["accuracy"][0])
 
 
 def svm_accuracy(
@@ -180,11 +194,12 @@ def compare(
     DataFrame
         One row per representation (the index), one column per field of ``Score``.
     """
-    scores = {
-        name: asdict(score(fit, labels_fit, test, labels_test, random_state))
-        for name, (fit, test) in representations.items()
-    }
-    return pd.DataFrame.from_dict(scores, orient="index").rename_axis("representation")
+    scores = {}
+    for name, (fit, test) in representations.items():
+        arrays = [fit, labels_fit, test, labels_test]
+        origin = _origin("score", arrays, random_state)
+        scores[name] = store.table(origin, lambda a=arrays: pd.DataFrame([asdict(score(*a, random_state))]))
+    return pd.concat(scores).droplevel(1).rename_axis("representation")
 
 
 def label_efficiency(
@@ -222,23 +237,33 @@ def label_efficiency(
     LabError
         If a count cannot be shared equally among the classes.
     """
-    by_class = pd.Series(labels_fit).groupby(labels_fit)
-    smallest = by_class.size().min()
-    rows = []
-    for count in counts:
-        per_class, rest = divmod(count, by_class.ngroups)
-        if rest or not 0 < per_class <= smallest:
-            raise LabError(
-                f"{count} labels cannot be drawn equally from {by_class.ngroups} classes.",
-                f"multiples of {by_class.ngroups} up to {smallest * by_class.ngroups}",
-                "Change the counts, or encode more digits.",
-            )
-        for draw in range(draws):
-            chosen = by_class.sample(per_class, random_state=random_state + draw).index
-            probe = linear_probe(features_fit[chosen], labels_fit[chosen])
-            accuracy = probe.score(features_test, labels_test)
-            rows.append({"labels": count, "draw": draw, "accuracy": accuracy})
-    return pd.DataFrame(rows)
+    arrays = [features_fit, labels_fit, features_test, labels_test]
+
+    def probe_all() -> pd.DataFrame:
+        by_class = pd.Series(labels_fit).groupby(labels_fit)
+        smallest = by_class.size().min()
+        rows = []
+        for count in counts:
+            per_class, rest = divmod(count, by_class.ngroups)
+            if rest or not 0 < per_class <= smallest:
+                raise LabError(
+                    f"{count} labels cannot be drawn equally from {by_class.ngroups} classes.",
+                    f"multiples of {by_class.ngroups} up to {smallest * by_class.ngroups}",
+                    "Change the counts, or encode more digits.",
+                )
+            for draw in range(draws):
+                chosen = by_class.sample(per_class, random_state=random_state + draw).index
+                probe = linear_probe(features_fit[chosen], labels_fit[chosen])
+                accuracy = probe.score(features_test, labels_test)
+                rows.append({"labels": count, "draw": draw, "accuracy": accuracy})
+        return pd.DataFrame(rows)
+
+    return store.table(_origin("label efficiency", arrays, [list(counts), draws, random_state]), probe_all)
+
+
+def _origin(what: str, arrays: Sequence[np.ndarray], how: Any) -> dict[str, Any]:
+    """Everything that a table of this module depends on, for the store."""
+    return {"what": what, "arrays": store.digest(arrays), "how": how, "code": store.code(["features.py"])}
 
 
 # Single units and the space of codes -----------------------------------------------------------------------
