@@ -63,7 +63,7 @@ class PreLab(Settings):
     """Parameters of ``01_pre_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 5_000, "epochs": 3, "repeats": 2},
+        "quick": {"train_digits": 4_000, "epochs": 3, "repeats": 2},
         "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5},
     }
 
@@ -77,10 +77,11 @@ class InLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 5_000,
+            "train_digits": 4_000,
             "epochs": 2,
             "batch_size": 32,
             "compact_epochs": 4,
+            "reference_epochs": 2,
             "repeats": 2,
             "test_digits": 1_000,
         },
@@ -89,6 +90,7 @@ class InLab(Noisy):
             "epochs": 10,
             "batch_size": 128,
             "compact_epochs": 20,
+            "reference_epochs": 10,
             "repeats": 3,
             "test_digits": 10_000,
         },
@@ -101,6 +103,7 @@ class InLab(Noisy):
     static_noise: bool = False
     code_size: int = Field(32, ge=1, le=784)
     compact_epochs: int = Field(ge=1, le=200)
+    reference_epochs: int = Field(ge=1, le=200)
     repeats: int = Field(ge=1, le=50)
     test_digits: int = Field(ge=200, le=10_000)
 
@@ -109,8 +112,22 @@ class PostLab(Noisy):
     """Parameters of ``03_post_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 3_072, "epochs": 3, "trials": 4, "repeats": 2, "score_digits": 500},
-        "full": {"train_digits": 8_192, "epochs": 12, "trials": 40, "repeats": 5, "score_digits": 5_000},
+        "quick": {
+            "train_digits": 2_560,
+            "epochs": 3,
+            "trials": 4,
+            "repeats": 2,
+            "score_digits": 500,
+            "workers": 2,
+        },
+        "full": {
+            "train_digits": 8_192,
+            "epochs": 12,
+            "trials": 40,
+            "repeats": 7,
+            "score_digits": 5_000,
+            "workers": 1,
+        },
     }
 
     train_digits: int = Field(ge=500, le=55_000)
@@ -118,7 +135,7 @@ class PostLab(Noisy):
     trials: int = Field(ge=2, le=10_000)
     repeats: int = Field(ge=2, le=50)
     score_digits: int = Field(ge=200, le=5_000)
-    workers: int = Field(1, ge=1, le=64)
+    workers: int = Field(ge=1, le=64)
     storage: str = ""
 
 

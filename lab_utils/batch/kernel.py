@@ -29,6 +29,7 @@ def main() -> None:
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()
+    os._exit(0)  # the notebook has its outputs; TensorFlow's own clean-up would take a second more
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Every picture of the lab. A function takes arrays or tables and returns the Matplotlib figure it drew."""
 
 from lab_utils.figures.digits import class_means, digit_rows, feature_maps, map_2d, strips
-from lab_utils.figures.results import bars, heat_table, lines, training_curves
+from lab_utils.figures.results import bars, heat_table, lines, quality_against_time, training_curves
 from lab_utils.figures.study import (
     error_against_accuracy,
     importance,
@@ -25,6 +25,7 @@ __all__ = [
     "lines",
     "map_2d",
     "parallel_coordinates",
+    "quality_against_time",
     "search_progress",
     "strips",
     "training_curves",

@@ -5,8 +5,13 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from lab_utils.figures.style import DIGITS, DIVERGING, HEAT, frame_only, heading
+from lab_utils.figures.style import DIGITS, DIVERGING, FRAME, HEAT, frame_only, heading
+
+DIGIT_INCHES = 0.78
+PITCH, CAPTION_LINE = 1.06, 0.18
+"""From one digit to the next, and the height of a line of its caption, in widths of a digit."""
 
 
 def digit_rows(
@@ -24,15 +29,19 @@ def digit_rows(
     """
     captions = captions or {}
     columns = len(next(iter(rows.values())))
-    height = 0.86 * len(rows) + 0.3 * len(captions) + 0.4
-    figure, axes = plt.subplots(len(rows), columns, figsize=(1.5 + 0.82 * columns, height), squeeze=False)
-    for line, (label, digits) in zip(axes, rows.items(), strict=True):
-        for column, (axis, digit) in enumerate(zip(line, digits, strict=True)):
-            axis.imshow(digit, cmap=DIGITS, vmin=0, vmax=1)
-            frame_only(axis)
-            if label in captions:
-                axis.set_xlabel(captions[label][column], fontsize=7.5, labelpad=2)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10, labelpad=6)
+    figure, axis = plt.subplots()
+    top = 0.0
+    for label, digits in rows.items():
+        axis.text(-0.12, top + 0.5, label, ha="right", va="center", fontsize=10)
+        for left, digit in zip(PITCH * np.arange(columns), digits, strict=True):
+            axis.imshow(digit, cmap=DIGITS, vmin=0, vmax=1, extent=(left, left + 1, top + 1, top))
+            axis.add_patch(Rectangle((left, top), 1, 1, fill=False, edgecolor=FRAME, linewidth=0.5))
+        for left, text in zip(PITCH * np.arange(columns), captions.get(label, ()), strict=False):
+            axis.text(left + 0.5, top + 1.05, text, ha="center", va="top", fontsize=7.5)
+        top += PITCH + CAPTION_LINE * max((text.count("\n") + 1 for text in captions.get(label, ())), default=0)
+    axis.set(xlim=(0, PITCH * columns), ylim=(top, 0), aspect="equal")
+    axis.axis("off")
+    figure.set_size_inches(1.3 + DIGIT_INCHES * PITCH * columns, 0.4 + DIGIT_INCHES * top)
     heading(figure, title)
     return figure
 

@@ -1,17 +1,21 @@
 """Pictures of measurements: curves, bars, lines and matrices."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from lab_utils.figures.style import BLACK, BLUE, COLOURS, HEAT, MARKERS, heading
-from lab_utils.training import Run
+
+if TYPE_CHECKING:  # TensorFlow takes two seconds to import, and a figure does not need it
+    from lab_utils.training import Run
 
 
-def training_curves(runs: Mapping[str, Run], title: str) -> Figure:
+def training_curves(runs: Mapping[str, "Run"], title: str) -> Figure:
     """Loss and validation PSNR against digits seen, for one or more runs by name."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.1))
     for (name, run), colour in zip(runs.items(), COLOURS, strict=False):
@@ -26,6 +30,21 @@ def training_curves(runs: Mapping[str, Run], title: str) -> Figure:
     left.legend(fontsize=8)
     right.legend(fontsize=8)
     heading(figure, title)
+    return figure
+
+
+def quality_against_time(runs: Mapping[str, "Run"], title: str) -> Figure:
+    """Validation PSNR (dB) at the end of every epoch against seconds of training, for runs by name."""
+    figure, axis = plt.subplots(figsize=(7.5, 3.3))
+    for (name, run), colour, marker in zip(runs.items(), COLOURS, MARKERS, strict=False):
+        psnr = run.history["val_psnr"]
+        seconds = run.seconds / len(psnr) * np.arange(1, len(psnr) + 1)
+        axis.plot(seconds, psnr, marker=marker, color=colour, label=name)
+    axis.set(xlabel="seconds of training", ylabel="validation PSNR (dB)", xscale="log", title=title)
+    axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("{x:g}")
+    axis.legend(fontsize=8)
     return figure
 
 

@@ -16,6 +16,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = COLOURS = (
 )
 MARKERS = "osD^vPX*"
 DIGITS, HEAT, DIVERGING = "gray_r", "viridis", "RdBu_r"
+FRAME = "#BBBBBB"
 
 
 def use_style() -> None:
@@ -51,4 +52,4 @@ def frame_only(axis: plt.Axes) -> None:
     axis.set(xticks=[], yticks=[])
     axis.grid(False)
     for side in axis.spines.values():
-        side.set(visible=True, color="#BBBBBB", linewidth=0.5)
+        side.set(visible=True, color=FRAME, linewidth=0.5)

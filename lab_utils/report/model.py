@@ -23,7 +23,7 @@ PARTS = {"01_pre_lab": "Pre-Lab", "02_in_lab": "In-Lab", "03_post_lab": "Post-La
 IDENTITY = ("student_name", "student_id", "date", "experiment_number", "academic_year", "course_title", "course_code")
 ALIKE = ("student_name", "student_id", "experiment_number", "academic_year", "course_title", "course_code", "seed")
 """Settings in which the three notebooks of one report must agree."""
-NOT_KNOBS = (*ALIKE, "date", "profile", "data_source")
+NOT_KNOBS = (*ALIKE, "date", "profile", "data_source", "storage")  # an address can hold a password
 SHARP = 200  # dots per inch: a picture with fewer than the notebook's size needs is printed smaller
 PNG = b"\x89PNG\r\n\x1a\n"
 
