@@ -305,8 +305,8 @@ def study(
     from lab_utils.settings import check
     from lab_utils.study.digits import Budget, Digits
     from lab_utils.study.plan import STAGES, Plan
+    from lab_utils.study.run import run_study
     from lab_utils.study.tables import write_csv
-    from lab_utils.study.workers import run_study
 
     knobs = check("03_post_lab", {"profile": profile, "seed": seed} | given)
     mnist = load_mnist(source)
@@ -334,18 +334,18 @@ def study(
 @out_option("reports/bench")
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Of the manual's program.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Medians over so many rounds.")
-@click.option("--series", is_flag=True, help="Also make the whole lab report twice: trained, and from the store.")
+@click.option("--series/--no-series", default=True, help="Also make the lab report twice: trained, and from the store.")
 def bench(smoke: bool, out: Path, epochs: int, repeats: int, series: bool) -> None:
     """Measure the manual's program and the lab's models side by side (about 40 minutes on two cores).
 
     \b
     dae-lab bench --smoke
     dae-lab bench
-    dae-lab bench --repeats 3 --series --out reports/bench
+    dae-lab bench --repeats 3 --no-series --out reports/bench
     """
     from lab_utils.bench import main as measure
 
-    measure(smoke, out, epochs=epochs, repeats=repeats, series=series)
+    measure(smoke, out, epochs=epochs, repeats=repeats, series=series and not smoke)
     click.echo(f"\n{out / 'bench.json'}\n{out / 'bench.png'}")
 
 

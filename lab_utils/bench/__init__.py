@@ -6,6 +6,7 @@ Times drift on a shared machine: only ratios inside one run compare.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any
 import click
 
 from lab_utils import machine
+from lab_utils.bench import pytorch
 from lab_utils.bench.contenders import AT_LENGTH, CONTENDERS, PROGRAM, Contender, Sizes
 from lab_utils.errors import LabError
 
@@ -25,7 +27,7 @@ NOISE_SEED = 20_242
 """Random state of the noise on the test digits that everybody is scored on."""
 
 
-def main(smoke: bool, out: Path, *, epochs: int = 10, repeats: int = 1, series: bool = False) -> dict[str, Any]:
+def main(smoke: bool, out: Path, *, epochs: int = 10, repeats: int = 1, series: bool = True) -> dict[str, Any]:
     """Measure everything, print the tables, and write ``bench.json`` and ``bench.png``.
 
     Parameters
@@ -40,7 +42,7 @@ def main(smoke: bool, out: Path, *, epochs: int = 10, repeats: int = 1, series: 
     repeats : int
         How often each contender is measured, in alternating order; medians are shown.
     series : bool
-        Also make the lab report twice, without and with stored runs.
+        Also make the whole lab report twice, without and with stored runs.
 
     Returns
     -------
@@ -56,22 +58,24 @@ def main(smoke: bool, out: Path, *, epochs: int = 10, repeats: int = 1, series: 
 
     out.mkdir(parents=True, exist_ok=True)
     sizes = Sizes.smoke() if smoke else Sizes(program_epochs=epochs)
+    found: dict[str, Any] = {"smoke": smoke, "machine": machine.description(), "sizes": asdict(sizes), "series": None}
     with tempfile.TemporaryDirectory(prefix="dae-lab-bench-") as scratch:
         bench = _Bench(sizes, Path(scratch))
-        found = {
-            "smoke": smoke,
-            "machine": machine.description(),
-            "sizes": asdict(sizes),
-            "runs": bench.runs(repeats),
-            "steps": bench.child("step times", {"what": "steps"}),
-            "trials": bench.trials(),
-            "series": bench.series() if series else None,
-        }
+        parts = {"steps": lambda: bench.steps(repeats), "trials": bench.trials}
+        parts |= {"series": bench.series} if series else {}
+        parts |= {"runs": lambda: bench.runs(repeats)}
+        for name, measure in parts.items():
+            found[name] = measure()
+            _write(found, out)  # what was measured stays, whatever becomes of the rest
     found["summary"] = tables.summary(found)
-    (out / "bench.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    _write(found, out)
     tables.figure(found).savefig(out / "bench.png", dpi=150)
     click.echo(tables.text(found))
     return found
+
+
+def _write(found: dict[str, Any], out: Path) -> None:
+    (out / "bench.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 class _Bench:
@@ -111,6 +115,16 @@ class _Bench:
         task = {"what": "program" if contender is PROGRAM else "contender", "contender": asdict(contender)}
         return {"name": contender.name, "model": contender.model} | self.child(contender.name, task)
 
+    def steps(self, repeats: int) -> dict[str, float]:
+        """Milliseconds of one training step of the manual's model, by library and precision: medians."""
+        kinds = ["steps", *(["pytorch steps"] if pytorch.installed() else [])]
+        found: dict[str, list[float]] = {}
+        for _ in range(repeats):
+            for kind in kinds:
+                for name, value in self.child(f"time of {kind}", {"what": kind}).items():
+                    found.setdefault(name, []).append(value)
+        return {name: statistics.median(values) for name, values in found.items()}
+
     def trials(self) -> dict[str, float]:
         """Trials of the study per minute, in one process and in a process each."""
         one = self.child("study, one process", {"what": "trials", "count": self.sizes.trials})
@@ -124,6 +138,8 @@ class _Bench:
 
     def series(self) -> dict[str, float]:
         """Seconds of the whole lab report, with an empty store and again, and of the report's files alone."""
+        import nbformat
+
         from lab_utils.report import build
 
         folder = self.scratch / "report"
@@ -132,6 +148,8 @@ class _Bench:
         seconds = {}
         for name in ("series, nothing stored", "series, again"):
             seconds[name] = self._timed(name, lambda n=name: self._run(n, command, environment))
+            for path in sorted(folder.glob("*.ipynb")):
+                seconds[f"{name}: {path.stem}"] = nbformat.read(path, 4).metadata.papermill.duration
         seconds["report, HTML and PDF"] = self._timed("report", lambda: build(folder))
         return seconds
 

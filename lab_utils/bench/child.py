@@ -7,6 +7,7 @@ Nothing heavy is imported before the clock of the import runs.
 import json
 import sys
 import time
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,9 +64,8 @@ def measure_contender(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
     return _found(watch, imported - started, ready - imported) | {"parameters": model.count_params(), "dtype": dtype}
 
 
-def measure_steps(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
+def measure_steps(task: dict[str, Any], sizes: Sizes) -> dict[str, float]:
     """Milliseconds of one training step of the manual's model at batch 128, the ways in turn: the median of each."""
-    import keras
     import tensorflow as tf
 
     from lab_utils import models
@@ -102,14 +102,31 @@ def measure_steps(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
 
     ways = {"Keras' fit, float32": plain_keras()}
     ways |= {f"ours, {dtype}": ours(dtype) for dtype in dict.fromkeys(("float32", precision()))}
-    readings: dict[str, list[float]] = {name: [] for name in ways}
-    for reading in range(sizes.readings + 1):
+    return _medians(ways, sizes.readings)
+
+
+def measure_pytorch_steps(task: dict[str, Any], sizes: Sizes) -> dict[str, float]:
+    """The same step in PyTorch, in a process of its own: its idle threads would slow down TensorFlow's."""
+    from lab_utils.bench import pytorch
+    from lab_utils.machine import precision
+    from lab_utils.noise import corrupt, to_unit
+
+    train, batch_size = _digits(task).train, 128
+    dtypes = ("float32", "bfloat16") if precision() == "mixed_bfloat16" else ("float32",)
+    noisy, clean = corrupt(train, "gaussian", 0.5, 0), to_unit(train)
+    ways = {f"PyTorch, {dtype}": pytorch.step_clock(noisy, clean, batch_size, sizes.steps, dtype) for dtype in dtypes}
+    return _medians(ways, sizes.readings)
+
+
+def _medians(ways: dict[str, Callable[[], float]], readings: int) -> dict[str, float]:
+    """The ways in turn, again and again: the median of each, in milliseconds. The first reading warms up."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for reading in range(readings + 1):
         for name, read in ways.items():
             value = 1000 * read()
-            if reading:  # the first builds the graph
-                readings[name].append(value)
-    keras.backend.clear_session()
-    return {name: float(np.median(values)) for name, values in readings.items()}
+            if reading:
+                found[name].append(value)
+    return {name: float(np.median(values)) for name, values in found.items()}
 
 
 def measure_trials(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
@@ -183,6 +200,7 @@ MEASUREMENTS = {
     "program": measure_program,
     "contender": measure_contender,
     "steps": measure_steps,
+    "pytorch steps": measure_pytorch_steps,
     "trials": measure_trials,
 }
 

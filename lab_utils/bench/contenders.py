@@ -35,7 +35,7 @@ def _contender(name: str, model: str, epochs: int, batch_size: int, learning_rat
 PROGRAM = Contender("the manual's program")
 CONTENDERS = (
     PROGRAM,
-    _contender("the manual's model, our recipe", "manual", 4, 64, 3e-3),
+    _contender("the manual's model, our recipe", "manual", 6, 64, 3e-3),
     _contender("compact, dense, code 32", "compact", 10, 64, 2e-3),
     _contender("compact, convolutional, code 32", "compact_conv", 2, 64, 3e-3),
     _contender("reference", "reference", 1, 64, 4e-3),

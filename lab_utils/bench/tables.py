@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from lab_utils.bench.contenders import PROGRAM
+from lab_utils.figures.style import COLOURS, MARKERS
 
 COLUMNS = {
     "import_seconds": "import, s",
@@ -97,13 +98,15 @@ def figure(found: dict[str, Any]) -> Figure:
     """Test PSNR (dB) against seconds of training, every contender of the first repeat."""
     picture, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     runs = [run for run in found["runs"] if run["repeat"] == 0]
-    for run in runs:
+    for run, colour, marker in zip(runs, COLOURS, MARKERS, strict=False):
         seconds, psnr = zip(*run["points"], strict=True)
-        axes.plot(seconds, psnr, marker="o", markersize=4, label=run["name"])
+        axes.plot(seconds, psnr, color=colour, marker=marker, markersize=5, label=run["name"])
     goal = next(run for run in runs if run["name"] == PROGRAM.name)["points"][-1][1]
     axes.axhline(goal, color="grey", linewidth=0.8, linestyle="--")
     axes.set(xscale="log", xlabel="seconds of training", ylabel="test PSNR (dB)")
     axes.set_title("Quality against time" + (" (smoke test)" if found["smoke"] else ""))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
     plt.close(picture)
