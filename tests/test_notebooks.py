@@ -22,6 +22,7 @@ SMALL = {
         "train_digits": 500,
         "epochs": 1,
         "compact_epochs": 1,
+        "reference_epochs": 1,
         "repeats": 1,
         "test_digits": 200,
         "code_size": 8,
