@@ -60,9 +60,9 @@ def scheduler(tmp_path):
     yield address, add_worker
     for each in [*workers, process]:
         if each.poll() is None:
-            os.killpg(each.pid, signal.SIGTERM)
+            os.killpg(each.pid, signal.SIGKILL)
     for each in [*workers, process]:
-        each.wait(timeout=20)
+        each.wait()
 
 
 def test_a_worker_is_killed_and_the_summary_is_that_of_one_machine(tmp_path, scheduler):
