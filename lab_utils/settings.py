@@ -124,7 +124,7 @@ class PostLab(Noisy):
             "train_digits": 8_192,
             "epochs": 12,
             "trials": 40,
-            "repeats": 7,
+            "repeats": 5,
             "score_digits": 5_000,
             "workers": 1,
         },

@@ -219,8 +219,8 @@ def finished_seconds(database: Path) -> list[float]:
     if not database.exists():
         return []
     try:
-        study = optuna.load_study(storage=f"sqlite:///{database}", study_name="post-lab/random")
-    except (KeyError, RuntimeError, optuna.exceptions.StorageInternalError):
+        study = optuna.load_study(storage=open_storage(f"sqlite:///{database}"), study_name="post-lab/random")
+    except (KeyError, LabError):  # not begun yet
         return []
     return [trial.user_attrs["scores"]["seconds"] for trial in study.get_trials() if trial.state.is_finished()]
 

@@ -175,7 +175,7 @@ def test_a_study_killed_with_its_workers_continues(tmp_path):
 
 def finished_in(url: str) -> int:
     try:
-        study = optuna.load_study(storage=url, study_name="post-lab/tpe")
-    except (KeyError, RuntimeError, optuna.exceptions.StorageInternalError):
+        study = optuna.load_study(storage=open_storage(url), study_name="post-lab/tpe")
+    except (KeyError, LabError):  # not begun yet
         return 0
     return len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))

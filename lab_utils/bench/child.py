@@ -58,7 +58,7 @@ def measure_contender(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
     recipe = Recipe(**vars(recipe) | {"epochs": min(recipe.epochs, sizes.epochs)})
     dtype = "float32" if task["contender"]["model"] == "compact" else precision()
     model = getattr(models, task["contender"]["model"])(0, dtype=dtype)
-    watch = _watch(_digits(task))
+    watch = _watch(_digits(task, "test", "noisy"))
     watch.start()
     fit(model, train, validation, recipe, callbacks=[watch], show_progress=False)
     return _found(watch, imported - started, ready - imported) | {"parameters": model.count_params(), "dtype": dtype}
@@ -143,9 +143,10 @@ def measure_trials(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
     return {"seconds_per_trial": (time.perf_counter() - clock) / max(1, task["count"] - 1)}
 
 
-def _digits(task: dict[str, Any]) -> SimpleNamespace:
+def _digits(task: dict[str, Any], *names: str) -> SimpleNamespace:
+    """Arrays of the bench's digits by name; all of them where none is named."""
     with np.load(task["digits"]) as arrays:
-        return SimpleNamespace(**arrays)
+        return SimpleNamespace(**{name: arrays[name] for name in names or arrays.files})
 
 
 def _watch(digits: SimpleNamespace) -> Any:

@@ -141,7 +141,7 @@ class Measure:
 
 MEASURES = {
     "gap": Measure("generalization gap (error on validation digits over that on training digits)", "points", 1, 0.5),
-    "probe": Measure("accuracy of a linear probe on codes of noisy digits", "points", 100, 1),
+    "probe": Measure("accuracy of a linear probe on codes", "points", 100, 1),
     "error": Measure("error (MSE per pixel) on held-out digits", "%", None, 2),
     "train_error": Measure("error (MSE per pixel) on training digits", "%", None, 2),
     "first_error": Measure("validation error after the first epoch", "%", None, 2),
