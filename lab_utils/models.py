@@ -25,7 +25,10 @@ def halves(autoencoder: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 
 def manual(seed: int, dtype: str = "float32") -> keras.Model:
-    """The manual's convolutional autoencoder (In-Lab Program 1): 185,217 parameters, code 7x7x128 = 6,272."""
+    """The manual's convolutional autoencoder (In-Lab Program 1): 185,217 parameters, code 7x7x128 = 6,272.
+
+    The output's sigmoid is a layer of its own, so that in mixed precision it is computed in float32.
+    """
     common = {
         "kernel_size": 3,
         "padding": "same",
