@@ -336,7 +336,7 @@ def study(
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Medians over so many rounds.")
 @click.option("--series/--no-series", default=True, help="Also make the lab report twice: trained, and from the store.")
 def bench(smoke: bool, out: Path, epochs: int, repeats: int, series: bool) -> None:
-    """Measure the manual's program and the lab's models side by side (about 40 minutes on two cores).
+    """Measure the manual's program and the lab's models side by side (about 25 minutes on two cores).
 
     \b
     dae-lab bench --smoke
