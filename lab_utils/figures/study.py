@@ -51,7 +51,8 @@ def search_progress(table: pd.DataFrame) -> Figure:
     for (name, rows), colour, marker in zip(table.groupby("stage"), COLOURS, MARKERS, strict=False):
         axis.step(rows["trial"], rows["error"], where="post", color=colour, marker=marker, markersize=4, label=name)
     axis.set(xlabel="trials", ylabel="best validation MSE so far", title="Three searches, equal budget")
-    axis.legend()
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
