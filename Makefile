@@ -15,7 +15,7 @@ refresh: .venv/ready  ## execute the committed notebooks with their defaults and
 	$(BIN)/dae-lab refresh
 
 bench: .venv/ready  ## the speed of the manual's program and of ours, side by side
-	$(BIN)/dae-lab bench
+	PYTHONPATH=tests $(BIN)/python -m bench
 
 clean:  ## reports and caches; the environment stays
 	rm -rf reports .pytest_cache .ruff_cache .hypothesis .import_linter_cache build

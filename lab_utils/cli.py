@@ -103,8 +103,8 @@ def run(notebook: Path, parameters: tuple, out: Path | None, minutes: float | No
     dae-lab run notebooks/02_in_lab.ipynb
     dae-lab run 02_in_lab -p epochs 3 -p student_id 0012345 --out mine.ipynb
     """
-    from lab_utils.batch.display import CellBars
-    from lab_utils.batch.single import run_one
+    from lab_utils.course.single import run_one
+    from lab_utils.running.display import CellBars
 
     source = notebook if notebook.suffix == ".ipynb" else _default_notebooks() / f"{notebook}.ipynb"
     out = out or Path("reports") / source.name
@@ -130,8 +130,8 @@ def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float 
     dae-lab report -p profile full -p student_id 0012345 -p student_name "A. Student"
     dae-lab report --keep             after writing an answer: run only that notebook
     """
-    from lab_utils.batch.display import CellBars
-    from lab_utils.batch.single import make_report
+    from lab_utils.course.single import make_report
+    from lab_utils.running.display import CellBars
 
     with CellBars() as bars:
         result = make_report(
@@ -164,9 +164,10 @@ def refresh(names: tuple[str, ...], notebooks: Path | None, minutes: float | Non
     dae-lab refresh
     dae-lab refresh 02_in_lab
     """
-    from lab_utils.batch.class_batch import find_notebooks, shared_limits
-    from lab_utils.batch.display import CellBars
-    from lab_utils.batch.refresh import refresh as refresh_one
+    from lab_utils.course.batch import find_notebooks
+    from lab_utils.running.display import CellBars
+    from lab_utils.running.limits import shared_limits
+    from lab_utils.running.refresh import refresh as refresh_one
 
     sources = find_notebooks(notebooks or _default_notebooks())
     unknown = [name for name in names if name not in sources]
@@ -210,7 +211,7 @@ def batch(
     dae-lab batch roster.xlsx --workers 4 -p profile full
     dae-lab batch roster.csv --scheduler tcp://10.0.0.1:8786
     """
-    from lab_utils.batch.class_batch import run_class
+    from lab_utils.course.batch import run_class
 
     results = run_class(
         roster,
@@ -247,7 +248,7 @@ def sweep(
     \b
     dae-lab sweep notebooks/02_in_lab.ipynb -g noise_level=0.1,0.3,0.5 -g seed=1,2,3
     """
-    from lab_utils.batch.sweep import parse_grid, run_sweep
+    from lab_utils.course.sweep import parse_grid, run_sweep
 
     source = notebook if notebook.suffix == ".ipynb" else _default_notebooks() / f"{notebook}.ipynb"
     results = run_sweep(
@@ -327,26 +328,6 @@ def study(
     best = trials[trials["state"] == "complete"].nsmallest(1, "error").iloc[0]
     click.echo(f"{len(trials)} trials finished ({', '.join(f'{n} {state}' for state, n in states.items())}).")
     click.echo(f"Best validation error {best['error']:.4f} (probe {best['probe']:.1%}): {out / 'trials.csv'}")
-
-
-@main.command()
-@click.option("--smoke", is_flag=True, help="A few steps of everything in under 2 minutes; the numbers mean nothing.")
-@out_option("reports/bench")
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Of the manual's program.")
-@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Medians over so many rounds.")
-@click.option("--series/--no-series", default=True, help="Also make the lab report twice: trained, and from the store.")
-def bench(smoke: bool, out: Path, epochs: int, repeats: int, series: bool) -> None:
-    """Measure the manual's program and the lab's models side by side (about 25 minutes on two cores).
-
-    \b
-    dae-lab bench --smoke
-    dae-lab bench
-    dae-lab bench --repeats 3 --no-series --out reports/bench
-    """
-    from lab_utils.bench import main as measure
-
-    measure(smoke, out, epochs=epochs, repeats=repeats, series=series and not smoke)
-    click.echo(f"\n{out / 'bench.json'}\n{out / 'bench.png'}")
 
 
 @main.command()

@@ -16,11 +16,11 @@ from jupyter_client.manager import KernelManager
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from lab_utils.batch.class_batch import shared_limits
-from lab_utils.batch.processes import usable_memory
+from lab_utils import text
 from lab_utils.data import cache, sources
 from lab_utils.errors import LabError
-from lab_utils.report import text
+from lab_utils.running.limits import shared_limits
+from lab_utils.running.processes import usable_memory
 
 NEEDED_MEMORY = 3e9
 NEEDED_DISK = 2e9

@@ -4,9 +4,9 @@ import ast
 from importlib.resources import files
 
 import pytest
+from bench import _Bench, tables
+from bench.contenders import CONTENDERS, PROGRAM, Sizes
 
-from lab_utils.bench import _Bench, tables
-from lab_utils.bench.contenders import CONTENDERS, PROGRAM, Sizes
 from lab_utils.errors import LabError
 
 
@@ -22,7 +22,7 @@ def run(name: str, repeat: int, *points: tuple[float, float], memory: float = 1e
 
 
 def test_the_program_is_the_manuals():
-    tree = ast.parse(files("lab_utils.bench").joinpath("manual_program.txt").read_text(encoding="utf-8"))
+    tree = ast.parse(files("bench").joinpath("manual_program.txt").read_text(encoding="utf-8"))
     calls = {ast.unparse(node.func): ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     assert calls["autoencoder.compile"] == "autoencoder.compile(optimizer='adam', loss='binary_crossentropy')"
     assert calls["autoencoder.fit"] == (

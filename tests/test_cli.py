@@ -9,9 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from batch_tools import make_notebook, make_series
+from small_notebooks import make_notebook, make_series
 
-from lab_utils.batch.refresh import clean
+from lab_utils.running.refresh import clean
 
 
 def dae_lab(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
@@ -50,8 +50,8 @@ def test_every_verb_shows_an_example(verb):
 def test_no_verb_imports_tensorflow(tmp_path):
     """All that the verbs import, imported together."""
     program = (
-        "import sys, lab_utils.cli, lab_utils.batch.class_batch, lab_utils.batch.single, lab_utils.batch.refresh\n"
-        "import lab_utils.batch.sweep, lab_utils.batch.display, lab_utils.doctor, lab_utils.data\n"
+        "import sys, lab_utils.cli, lab_utils.course.batch, lab_utils.course.single, lab_utils.running.refresh\n"
+        "import lab_utils.course.sweep, lab_utils.running.display, lab_utils.doctor, lab_utils.data\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
         "assert 'papermill' not in sys.modules and 'distributed' not in sys.modules"
     )

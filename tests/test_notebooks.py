@@ -11,7 +11,7 @@ import papermill
 import pytest
 
 from lab_utils import facts
-from lab_utils.report import check
+from lab_utils.running import check
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SMALL = {

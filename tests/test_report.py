@@ -18,11 +18,13 @@ from pypdf import PdfReader
 from report_tools import ANSWERED, IDENTITY, notebook, run_all
 
 import lab_utils
+from lab_utils import text
 from lab_utils.errors import LabError
 from lab_utils.facts import RECORD_MIME
 from lab_utils.manual import QUESTIONS
-from lab_utils.report import build, check, html, model, pdf, text, verify
+from lab_utils.report import build, html, model, pdf, verify
 from lab_utils.report.markdown import Fragment, convert
+from lab_utils.running import check
 
 NAMES = {
     "Latin": "José Ångström-O'Brien",

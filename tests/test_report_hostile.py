@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from test_report import Tags, executed, named, report, short  # noqa: F401  (fixtures)
 
+from lab_utils import text
 from lab_utils.errors import LabError
-from lab_utils.report import html, markdown, model, pdf, text, verify
+from lab_utils.report import html, markdown, model, pdf, verify
 
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"

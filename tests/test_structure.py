@@ -42,7 +42,7 @@ def test_tools_are_content(command):
 
 
 @pytest.mark.parametrize(
-    "module", ["lab_utils", *(f"lab_utils.{room}" for room in ("cli", "batch", "report", "settings"))]
+    "module", ["lab_utils", *(f"lab_utils.{room}" for room in ("cli", "course", "report", "running", "settings"))]
 )
 def test_upper_floors_start_without_tensorflow(module):
     result = run("-c", f"import {module}, sys; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)")
@@ -65,7 +65,7 @@ def test_every_package_that_is_imported_is_asked_for():
     asked = PROJECT["dependencies"] + [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
     wanted = {package(requirement).replace("_", "-") for requirement in asked} | {"dae-lab", "pip"}
     owners = importlib.metadata.packages_distributions()
-    for path in [*ROOT.glob("lab_utils/**/*.py"), *ROOT.glob("tests/*.py")]:
+    for path in [*ROOT.glob("lab_utils/**/*.py"), *ROOT.glob("tests/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []

@@ -53,7 +53,7 @@ def digits() -> Digits:
 
 
 def test_importing_the_study_does_not_import_tensorflow():
-    code = "import sys, lab_utils.study.run, lab_utils.study.hypotheses; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, lab_utils.study.run, lab_utils.verdicts.hypotheses; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab_utils.errors import LabError
-from lab_utils.report import check, html, model, pdf
+from lab_utils.report import html, model, pdf
+from lab_utils.running import check
 
 __all__ = ["Result", "build"]
 

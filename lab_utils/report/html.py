@@ -10,12 +10,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from lab_utils.files import replaced
 from lab_utils.manual import MARKS
 from lab_utils.report import webfonts
-from lab_utils.report.files import replaced
 from lab_utils.report.markdown import convert
 from lab_utils.report.model import Figure, Report
-from lab_utils.report.text import visible
+from lab_utils.text import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 SIGNS = {"holds": "yes", "supported": "yes", "does not hold": "no", "contradicted": "no"}

@@ -11,7 +11,7 @@ import pypandoc
 import typst
 
 from lab_utils.errors import LabError
-from lab_utils.report.text import FONTS, visible
+from lab_utils.text import FONTS, visible
 
 SCRIPT = Path(__file__).with_name("markdown.lua")
 LONGEST = 20_000  # characters of one fragment; pandoc's time grows with the square of a word's length

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 from lab_utils.errors import LabError
 from lab_utils.manual import ANSWER_PROMPT, QUESTIONS, TITLE
-from lab_utils.report.check import FactRow, HypothesisRow, Record, read, read_record
 from lab_utils.report.markdown import Fragment
-from lab_utils.report.text import visible
+from lab_utils.running.check import FactRow, HypothesisRow, Record, read, read_record
+from lab_utils.text import visible
 
 PARTS = {"01_pre_lab": "Pre-Lab", "02_in_lab": "In-Lab", "03_post_lab": "Post-Lab"}
 IDENTITY = ("student_name", "student_id", "date", "experiment_number", "academic_year", "course_title", "course_code")

@@ -9,12 +9,12 @@ from typing import Any
 import typst
 
 from lab_utils.errors import LabError
+from lab_utils.files import replaced
 from lab_utils.manual import MARKS
 from lab_utils.report import verify
-from lab_utils.report.files import replaced
 from lab_utils.report.markdown import ONLY_OUR_FONTS, Fragment, Markup, convert
 from lab_utils.report.model import Answer, Block, Figure, Finding, Report
-from lab_utils.report.text import refuse_uncovered, visible
+from lab_utils.text import refuse_uncovered, visible
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
 

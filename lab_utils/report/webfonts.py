@@ -8,7 +8,7 @@ import unicodedata
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
-from lab_utils.report.text import FONTS, JOINERS, visible
+from lab_utils.text import FONTS, JOINERS, visible
 
 LATIN = "NotoSans-Regular.ttf"  # its characters are on every computer that shows HTML
 MATHS = "NotoSansMath-Regular.ttf"  # with the table of measures that MathML needs

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lab_utils.batch.processes import PACKAGE, write_json
-from lab_utils.report import check
+from lab_utils.running import check
+from lab_utils.running.processes import PACKAGE, write_json
 
 DONE = "done.json"
 

@@ -9,10 +9,10 @@ import time
 import nbformat
 import psutil
 import pytest
-from batch_tools import job_processes, make_notebook
+from small_notebooks import job_processes, make_notebook
 
-from lab_utils.batch.runner import run_notebook
-from lab_utils.report import check
+from lab_utils.running import check
+from lab_utils.running.runner import run_notebook
 
 TEXTS = {"student_id": "1e5", "student_name": 'No "{x}" \\ \n$x$ தமிழ்', "seed": 7, "epochs": 2}
 
@@ -76,7 +76,7 @@ def test_a_kernel_that_fails_to_start_is_tried_again_and_a_students_error_is_not
     (tmp_path / "site" / "sitecustomize.py").write_text(
         "import os, sys, pathlib\n"
         "log = pathlib.Path(__file__).with_name('starts')\n"
-        "if 'lab_utils.batch.kernel' in ' '.join(sys.orig_argv):\n"
+        "if 'lab_utils.running.kernel' in ' '.join(sys.orig_argv):\n"
         "    with open(log, 'a') as file: file.write('x')\n"
         "    if len(log.read_text()) < 3: os._exit(1)\n"
     )
@@ -93,7 +93,7 @@ def test_a_kernel_that_fails_to_start_is_tried_again_and_a_students_error_is_not
 def test_nothing_outlives_a_kill(tmp_path, victim):
     """SIGKILL to the process that asked, or to the child, or to both: the kernel goes as well, even a hung one."""
     source = make_notebook(tmp_path / "01_pre_lab.ipynb", f"open({str(tmp_path / 'up')!r}, 'w')\n" + NATIVE_HANG)
-    program = "import sys; from pathlib import Path; from lab_utils.batch.runner import run_notebook\n"
+    program = "import sys; from pathlib import Path; from lab_utils.running.runner import run_notebook\n"
     program += "run_notebook(Path(sys.argv[1]), Path(sys.argv[2]), {})"
     parent = subprocess.Popen([sys.executable, "-c", program, str(source), str(tmp_path / "out" / "x.ipynb")])
     while not (tmp_path / "up").exists():

@@ -7,9 +7,9 @@ from typing import Any
 
 import nbformat
 
-from lab_utils.batch.jobs import Limits
-from lab_utils.batch.runner import Outcome, run_notebook
-from lab_utils.report.files import replaced
+from lab_utils.files import replaced
+from lab_utils.running.limits import Limits
+from lab_utils.running.runner import Outcome, run_notebook
 
 REFRESH_MINUTES = 20
 PICTURE = "denoised"

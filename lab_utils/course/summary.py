@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from lab_utils.batch.jobs import Result
-from lab_utils.batch.names import spreadsheet_text
+from lab_utils.course.names import spreadsheet_text
+from lab_utils.course.student import Result
 from lab_utils.facts import HOLDS
-from lab_utils.report.files import replaced
+from lab_utils.files import replaced
 
 STYLE = """
 body { font: 15px system-ui, sans-serif; margin: 2rem; color: #222; }

@@ -3,9 +3,9 @@
 import csv
 
 import pytest
-from batch_tools import make_notebook
+from small_notebooks import make_notebook
 
-from lab_utils.batch.sweep import parse_grid, run_sweep
+from lab_utils.course.sweep import parse_grid, run_sweep
 from lab_utils.errors import LabError
 
 

@@ -6,8 +6,8 @@ import nbformat
 import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from lab_utils.batch.processes import JOB_MARK
 from lab_utils.manual import ANSWER_PROMPT
+from lab_utils.running.processes import JOB_MARK
 from lab_utils.settings import NOTEBOOKS
 
 PARAMETERS = """\

@@ -8,9 +8,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lab_utils.batch.jobs import Job, Result
-from lab_utils.batch.processes import kill_children
+from lab_utils.course.student import Job, Result
 from lab_utils.errors import LabError
+from lab_utils.running.processes import kill_children
 
 SLOT = "slot"
 CONNECT_SECONDS = 30

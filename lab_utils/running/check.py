@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import lab_utils
 from lab_utils.facts import RECORD_MIME
-from lab_utils.report.text import visible
+from lab_utils.text import visible
 
 
 class Verdict(BaseModel):

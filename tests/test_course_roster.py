@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from lab_utils import settings
-from lab_utils.batch.names import PLAIN, RESERVED, folder_name, identity_key, spreadsheet_text
-from lab_utils.batch.parameters import student_seed
-from lab_utils.batch.roster import RosterError, read_roster
+from lab_utils.course.names import PLAIN, RESERVED, folder_name, identity_key, spreadsheet_text
+from lab_utils.course.roster import RosterError, read_roster
 from lab_utils.errors import LabError
-from lab_utils.report.text import lacking
+from lab_utils.running.parameters import student_seed
+from lab_utils.text import lacking
 
 HARD_IDS = ["0012345", "1e5", "No", "NaN", "00", "TRUE", "1_000", "2024-01-02"]
 HOSTILE = ["../../x", "CON", "{0}{seed}", "a\nb", '=HYPERLINK("http://x","y")', "<script>alert(1)</script>"]

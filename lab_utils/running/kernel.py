@@ -1,4 +1,4 @@
-"""``python -m lab_utils.batch.kernel -f FILE``: an IPython kernel that does not outlive the process that started it.
+"""``python -m lab_utils.running.kernel -f FILE``: an IPython kernel that does not outlive the process that started it.
 
 ipykernel looks for its parent once a second from a thread, which never gets a turn while native code holds the
 interpreter. On Linux the operating system is asked to do it instead; elsewhere ipykernel's own poll remains.

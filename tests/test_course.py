@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from batch_tools import job_processes, make_notebook, make_series
 from pypdf import PdfReader
+from small_notebooks import job_processes, make_notebook, make_series
 
-from lab_utils.batch.class_batch import run_class
-from lab_utils.batch.names import folder_name
-from lab_utils.batch.summary import SCRIPT
-from lab_utils.report import check
+from lab_utils.course.batch import run_class
+from lab_utils.course.names import folder_name
+from lab_utils.course.summary import SCRIPT
+from lab_utils.running import check
 
 FILES = {"01_pre_lab.ipynb", "02_in_lab.ipynb", "03_post_lab.ipynb", "lab_report.html", "lab_report.pdf", "done.json"}
 KILLS = int(os.environ.get("DAE_LAB_TEST_KILLS", "2"))

@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab_utils.manual import STATEMENTS
-from lab_utils.study.hypotheses import (
+from lab_utils.study.space import KNOB_NAMES, one_factor_settings
+from lab_utils.study.tables import COLUMNS
+from lab_utils.study.trial import SCORE_NAMES
+from lab_utils.verdicts.hypotheses import (
     CONTRADICTED,
     HYPOTHESES,
     SOURCES,
@@ -18,9 +21,6 @@ from lab_utils.study.hypotheses import (
     statement_verdicts,
     verdict,
 )
-from lab_utils.study.space import KNOB_NAMES, one_factor_settings
-from lab_utils.study.tables import COLUMNS
-from lab_utils.study.trial import SCORE_NAMES
 
 SEEDS = range(1, 6)
 

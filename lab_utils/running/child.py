@@ -1,4 +1,4 @@
-"""``python -m lab_utils.batch.child``: execute one notebook with papermill, in a process of its own.
+"""``python -m lab_utils.running.child``: execute one notebook with papermill, in a process of its own.
 
 The parent (`runner`) prepares the working folder and is the only judge of time; this process writes what happened.
 
@@ -26,7 +26,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from lab_utils.batch.processes import kill, kill_job, write_json
+from lab_utils.running.processes import kill, kill_job, write_json
 
 START_SECONDS = 120
 MEMORY_POLL_SECONDS = 0.4
@@ -39,7 +39,7 @@ class LabKernelManager(AsyncKernelManager):
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         """Return the kernel's command line."""
-        command = [sys.executable, "-m", "lab_utils.batch.kernel", "-f", self.connection_file]
+        command = [sys.executable, "-m", "lab_utils.running.kernel", "-f", self.connection_file]
         return command + (extra_arguments or [])
 
 

@@ -1,6 +1,6 @@
 """One measurement of the bench, in a process that has done nothing else.
 
-``python -m lab_utils.bench.child task.json answer.json``: what to measure, and where to write what was found.
+``python -m bench.child task.json answer.json``: what to measure, and where to write what was found.
 Nothing heavy is imported before the clock of the import runs.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lab_utils.bench.contenders import Sizes
+from bench.contenders import Sizes
 
 
 def measure_program(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def measure_program(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
 
     keras.Model.fit = watched_fit
     began = time.perf_counter()
-    exec(files("lab_utils.bench").joinpath("manual_program.txt").read_text(encoding="utf-8"), {})
+    exec(files("bench").joinpath("manual_program.txt").read_text(encoding="utf-8"), {})
     return _found(watch, imported - started, watch.started - began)
 
 
@@ -107,7 +107,7 @@ def measure_steps(task: dict[str, Any], sizes: Sizes) -> dict[str, float]:
 
 def measure_pytorch_steps(task: dict[str, Any], sizes: Sizes) -> dict[str, float]:
     """The same step in PyTorch, in a process of its own: its idle threads would slow down TensorFlow's."""
-    from lab_utils.bench import pytorch
+    from bench import pytorch
     from lab_utils.machine import precision
     from lab_utils.noise import corrupt, to_unit
 

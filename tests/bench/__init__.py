@@ -18,9 +18,9 @@ from typing import Any
 
 import click
 
+from bench import pytorch
+from bench.contenders import AT_LENGTH, CONTENDERS, PROGRAM, Contender, Sizes
 from lab_utils import machine
-from lab_utils.bench import pytorch
-from lab_utils.bench.contenders import AT_LENGTH, CONTENDERS, PROGRAM, Contender, Sizes
 from lab_utils.errors import LabError
 
 NOISE_SEED = 20_242
@@ -54,7 +54,7 @@ def main(smoke: bool, out: Path, *, epochs: int = 10, repeats: int = 1, series: 
     LabError
         When a measurement fails, with the end of what its process said.
     """
-    from lab_utils.bench import tables
+    from bench import tables
 
     out.mkdir(parents=True, exist_ok=True)
     sizes = Sizes.smoke() if smoke else Sizes(program_epochs=epochs)
@@ -157,7 +157,7 @@ class _Bench:
         """Run one measurement in its own process and return what it found."""
         asked, answer = self.scratch / "task.json", self.scratch / "answer.json"
         asked.write_text(json.dumps(task | {"sizes": asdict(self.sizes), "digits": str(self.scratch / "digits.npz")}))
-        self._timed(name, lambda: self._run(name, [sys.executable, "-m", "lab_utils.bench.child", asked, answer], {}))
+        self._timed(name, lambda: self._run(name, [sys.executable, "-m", "bench.child", asked, answer], {}))
         return json.loads(answer.read_text())
 
     def _timed(self, name: str, work: Callable[[], Any]) -> float:

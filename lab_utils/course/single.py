@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from lab_utils.batch.class_batch import find_notebooks, shared_limits
-from lab_utils.batch.jobs import PROFILE_MINUTES, Job, Result, run_job
-from lab_utils.batch.parameters import checked, for_series
-from lab_utils.batch.runner import Outcome, run_notebook
+from lab_utils.course.batch import find_notebooks
+from lab_utils.course.student import Job, Result, run_job
 from lab_utils.errors import LabError
-from lab_utils.report.text import refuse_uncovered
+from lab_utils.running.limits import PROFILE_MINUTES, shared_limits
+from lab_utils.running.parameters import checked, for_series
+from lab_utils.running.runner import Outcome, run_notebook
+from lab_utils.text import refuse_uncovered
 
 Progress = Callable[[str, int, int], None]
 

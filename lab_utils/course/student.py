@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock
 
 from lab_utils import report
-from lab_utils.batch.finished import (
+from lab_utils.course.finished import (
     DONE,
     file_hash,
     files_are_proven,
@@ -24,32 +24,11 @@ from lab_utils.batch.finished import (
     read_done,
     write_done,
 )
-from lab_utils.batch.processes import usable_memory
-from lab_utils.batch.runner import Outcome, run_notebook
 from lab_utils.errors import LabError
-from lab_utils.report import check
-
-PROFILE_MINUTES = {"quick": 20, "full": 240}
-"""Wall-clock limit of one notebook: far above what it needs, so that only a hang meets it."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one notebook may use.
-
-    Attributes
-    ----------
-    threads : int
-        Thread budget of TensorFlow and OpenMP.
-    minutes : float, optional
-        Wall-clock limit; by default that of its profile, ``PROFILE_MINUTES``.
-    memory : int, optional
-        Bytes of resident memory; by default nearly all of the machine's.
-    """
-
-    threads: int = 1
-    minutes: float | None = None
-    memory: int | None = None
+from lab_utils.running import check
+from lab_utils.running.limits import PROFILE_MINUTES, Limits
+from lab_utils.running.processes import usable_memory
+from lab_utils.running.runner import Outcome, run_notebook
 
 
 @dataclass(frozen=True)

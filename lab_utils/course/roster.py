@@ -11,10 +11,10 @@ from openpyxl import load_workbook
 from openpyxl.cell import Cell
 
 from lab_utils import settings
-from lab_utils.batch.names import folder_name, identity_key
-from lab_utils.batch.parameters import for_series, from_text, student_seed
+from lab_utils.course.names import folder_name, identity_key
 from lab_utils.errors import LabError
-from lab_utils.report.text import SCRIPTS, lacking
+from lab_utils.running.parameters import for_series, from_text, student_seed
+from lab_utils.text import SCRIPTS, lacking
 
 LARGEST_BYTES = 20_000_000
 REQUIRED = ("student_id", "name")

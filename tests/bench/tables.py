@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
-from lab_utils.bench.contenders import PROGRAM
+from bench.contenders import PROGRAM
 from lab_utils.figures.style import COLOURS, MARKERS
 
 COLUMNS = {

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab_utils.batch.processes import child_environment, kill_job, write_json
-from lab_utils.report import check
+from lab_utils.running import check
+from lab_utils.running.processes import child_environment, kill_job, write_json
 
 STARTS = 3
 """Kernels rarely fail to start when many start at once; so often is one tried. A student's error is never retried."""
@@ -106,7 +106,7 @@ def _run_child(
     deadline = time.monotonic() + (seconds_limit or float("inf"))
     with open(scratch / "log.txt", "wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "lab_utils.batch.child"],
+            [sys.executable, "-m", "lab_utils.running.child"],
             cwd=scratch,
             env=child_environment(mark, scratch, threads),
             stdin=subprocess.PIPE,  # never written to: it closes when this process ends, however it ends

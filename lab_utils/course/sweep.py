@@ -6,14 +6,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from lab_utils.batch.class_batch import shared_limits
-from lab_utils.batch.executors import open_executor, run_all
-from lab_utils.batch.finished import notebook_is_proven, notebook_key, package_hash, read_done
-from lab_utils.batch.jobs import Job, Result, obtain, read_record
-from lab_utils.batch.names import folder_name
-from lab_utils.batch.parameters import checked
-from lab_utils.batch.summary import write_csv
+from lab_utils.course.executors import open_executor, run_all
+from lab_utils.course.finished import notebook_is_proven, notebook_key, package_hash, read_done
+from lab_utils.course.names import folder_name
+from lab_utils.course.student import Job, Result, obtain, read_record
+from lab_utils.course.summary import write_csv
 from lab_utils.errors import LabError
+from lab_utils.running.limits import shared_limits
+from lab_utils.running.parameters import checked
 
 
 def run_sweep(

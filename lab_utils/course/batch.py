@@ -1,15 +1,14 @@
 """A whole class: roster in; notebooks, reports, ``summary.csv`` and ``index.html`` out."""
 
-import os
 from pathlib import Path
 
-from lab_utils.batch.executors import open_executor, run_all
-from lab_utils.batch.jobs import Job, Limits, Result, run_job
-from lab_utils.batch.names import folder_name
-from lab_utils.batch.processes import usable_memory
-from lab_utils.batch.roster import read_roster
-from lab_utils.batch.summary import write_summary
+from lab_utils.course.executors import open_executor, run_all
+from lab_utils.course.names import folder_name
+from lab_utils.course.roster import read_roster
+from lab_utils.course.student import Job, Result, run_job
+from lab_utils.course.summary import write_summary
 from lab_utils.errors import LabError
+from lab_utils.running.limits import shared_limits
 from lab_utils.settings import NOTEBOOKS
 
 
@@ -96,12 +95,3 @@ def find_notebooks(folder: str | Path) -> dict[str, Path]:
             "Give it with --notebooks, or start from the repository's own folder.",
         )
     return sources
-
-
-def shared_limits(workers: int, scheduler: str | None, minutes: float | None) -> Limits:
-    """Share this machine's cores and memory among its workers; a Dask worker's machine is not known here."""
-    if scheduler:
-        return Limits(minutes=minutes)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = usable_memory() // workers
-    return Limits(threads=max(1, cores // workers), minutes=minutes, memory=memory)

@@ -1,0 +1,1 @@
+"""The manual's statements put to the test: hypotheses, their statistics, their verdicts."""
