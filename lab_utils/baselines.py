@@ -22,7 +22,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import ParameterGrid
 
-from lab_utils import metrics, noise, store
+from lab_utils import cache, metrics, noise
 from lab_utils.errors import LabError
 
 
@@ -91,14 +91,9 @@ def tune(baseline: Baseline, train: Examples, validation: Examples) -> Tuned:
     -------
     Tuned
     """
-    origin = {
-        "what": f"tune {baseline.name}",
-        "grid": [{knob: str(value) for knob, value in setting.items()} for setting in baseline.grid],
-        "noise": [train.kind, train.level],
-        "arrays": store.digest([train.clean, train.noisy, validation.clean, validation.noisy]),
-        "code": store.code(["baselines.py", "metrics.py"]),
-    }
-    table = store.table(origin, lambda: _try_all(baseline, train, validation))
+    grid = [{name: str(value) for name, value in setting.items()} for setting in baseline.grid]
+    inputs = ["tune", baseline.name, grid, train, validation]
+    table = cache.remember_table(lambda: _try_all(baseline, train, validation), __name__, inputs)
     best = baseline.grid[table["mse"].argmin()]
     return Tuned(baseline.name, best, table, baseline.fitted(train, best))
 

@@ -4,6 +4,7 @@ What a verb needs is imported inside it, so that ``--help`` answers at once. A `
 without a traceback, and ends the command with exit code 2; a run that did not complete ends it with 1.
 """
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from lab_utils import __version__
-from lab_utils.errors import LabError
+from lab_utils.errors import LabError, explained
 
 sys.modules.setdefault("rfc3987_syntax", None)
 """jsonschema, which nbformat imports, would compile this optional grammar of URIs for 1.5 s; no notebook needs it."""
@@ -27,11 +28,19 @@ class Verbs(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run a verb; show what a student or an instructor caused as a message."""
+        for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter shows its code instead
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(context)
         except LabError as error:
-            click.echo(f"Error: {error}", err=True)
-            context.exit(2)
+            problem = error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            problem = explained(error)
+        click.echo(f"Error: {problem}", err=True)
+        context.exit(2)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,9 +59,36 @@ def main() -> None:
 parameters = click.option(
     "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated."
 )
-minutes = click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Limit of one notebook.")
+
+
+class Place(click.Path):
+    """A path as a person writes it, "~" included."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Path:
+        """Return the path with its "~" replaced."""
+        try:
+            return Path(super().convert(value, param, context)).expanduser()
+        except RuntimeError as error:
+            raise LabError(f"{str(value)[:200]!r} is no path: {error}", "a path", "Write it out in full.") from None
+
+
+class Minutes(click.FloatRange):
+    """A time limit that a clock can reach."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """Return the minutes; neither nan nor infinity is a number of them."""
+        found = super().convert(value, param, context)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number of minutes.", param, context)
+        return found
+
+
+minutes = click.option("--minutes", type=Minutes(min=0, min_open=True), help="Limit of one notebook.")
 notebooks = click.option(
-    "--notebooks", type=click.Path(path_type=Path), help="Folder of the three notebooks.  [default: the lab's own]"
+    "--notebooks", type=Place(), help="Folder of the three notebooks.  [default: here, or the lab's own]"
 )
 workers = click.option(
     "--workers",
@@ -66,7 +102,7 @@ scheduler = click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask
 
 def out_option(default: str | None) -> Any:
     """Return the option that says where results go."""
-    return click.option("--out", type=click.Path(path_type=Path), default=default, show_default=True)
+    return click.option("--out", type=Place(), default=default, show_default=True)
 
 
 @main.command()
@@ -92,7 +128,7 @@ def data(source: str) -> None:
 
 
 @main.command()
-@click.argument("notebook", type=click.Path(path_type=Path))
+@click.argument("notebook", type=Place())
 @parameters
 @out_option(None)
 @minutes
@@ -109,7 +145,8 @@ def run(notebook: Path, parameters: tuple, out: Path | None, minutes: float | No
     source = notebook if notebook.suffix == ".ipynb" else _default_notebooks() / f"{notebook}.ipynb"
     out = out or Path("reports") / source.name
     with CellBars() as bars:
-        outcome = run_one(source, out, dict(parameters), minutes, bars.update)
+        outcome, aside = run_one(source, out, dict(parameters), minutes, bars.update)
+    _say_set_aside([aside] if aside else [])
     if outcome.status != "complete":
         _fail(f"{source.name}: {outcome.status}: {outcome.message}")
     click.echo(f"{out}  {_duration(outcome.seconds)}")
@@ -120,7 +157,7 @@ def run(notebook: Path, parameters: tuple, out: Path | None, minutes: float | No
 @out_option("reports/demo")
 @notebooks
 @minutes
-@click.option("--keep", is_flag=True, help="Keep notebooks in --out whose inputs have not changed.")
+@click.option("--keep/--fresh", default=True, show_default=True, help="Do not run again what has not changed.")
 @click.option("--code/--no-code", default=True, show_default=True, help="Show the code in an appendix.")
 def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float | None, keep: bool, code: bool) -> None:
     """Run the three notebooks and make the lab report.
@@ -128,7 +165,8 @@ def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float 
     \b
     dae-lab report
     dae-lab report -p profile full -p student_id 0012345 -p student_name "A. Student"
-    dae-lab report --keep             after writing an answer: run only that notebook
+    dae-lab report                    after writing an answer: no cell is run again
+    dae-lab report --fresh            run every cell, train every model again
     """
     from lab_utils.course.single import make_report
     from lab_utils.running.display import CellBars
@@ -143,8 +181,9 @@ def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float 
             code_appendix=code,
             on_progress=bars.update,
         )
+    _say_set_aside(result.set_aside)
     if result.status != "complete":
-        _fail(f"{result.status}: {result.message}")
+        _fail(result.message if result.status == "error" else f"{result.status}: {result.message}")
     click.echo(f"{out}{os.sep}")
     for name, seconds in result.seconds.items():
         click.echo(f"  {name + '.ipynb':<20} {_duration(seconds)}")
@@ -184,14 +223,15 @@ def refresh(names: tuple[str, ...], notebooks: Path | None, minutes: float | Non
 
 
 @main.command()
-@click.argument("roster", type=click.Path(path_type=Path))
+@click.argument("roster", type=Place())
 @out_option("reports")
 @workers
 @scheduler
 @parameters
 @notebooks
 @minutes
-@click.option("--fresh", is_flag=True, help="Do everything again, even what is proven to be done.")
+@click.option("--fresh", is_flag=True, help="Do everything again, even what is done.")
+@click.option("--check", is_flag=True, help="Only look whether the roster can be used, and say what would run.")
 def batch(
     roster: Path,
     out: Path,
@@ -201,22 +241,32 @@ def batch(
     notebooks: Path | None,
     minutes: float | None,
     fresh: bool,
+    check: bool,
 ) -> None:
     """Make the reports of a whole class from a roster (CSV or XLSX).
 
     Columns: student_id, name, and any parameter of the notebooks. Done again, it skips what is done.
 
     \b
+    dae-lab batch roster.csv --check
     dae-lab batch roster.csv --out reports
     dae-lab batch roster.xlsx --workers 4 -p profile full
     dae-lab batch roster.csv --scheduler tcp://10.0.0.1:8786
     """
-    from lab_utils.course.batch import run_class
+    from lab_utils.course.batch import plan_class, run_class
+    from lab_utils.running.limits import shared_limits
 
+    source = notebooks or _default_notebooks()
+    if check:
+        jobs = plan_class(roster, out, source, dict(parameters), shared_limits(workers, scheduler, minutes))
+        for job in jobs:
+            click.echo(f"{job.student_id}  {job.name}  {job.folder}")
+        click.echo(f"{len(jobs)} students, {len(jobs[0].sources)} notebooks each. Nothing was run.")
+        return
     results = run_class(
         roster,
         out,
-        notebooks or _default_notebooks(),
+        source,
         workers=workers,
         scheduler=scheduler,
         parameters=dict(parameters),
@@ -227,7 +277,7 @@ def batch(
 
 
 @main.command()
-@click.argument("notebook", type=click.Path(path_type=Path))
+@click.argument("notebook", type=Place())
 @click.option("-g", "grid", multiple=True, required=True, metavar="NAME=V1,V2", help="Values to try; repeatable.")
 @out_option("reports/sweep")
 @workers
@@ -273,61 +323,53 @@ def sweep(
 )
 @click.option("--trials", type=click.IntRange(2), help="Trials of each search.  [default: as the profile says]")
 @click.option("--repeats", type=click.IntRange(2), help="Seeds where settings are compared.  [default: the profile's]")
-@click.option("--train-digits", type=click.IntRange(1_000, 55_000), help="Digits that a trial trains on.")
+@click.option("--train-digits", type=click.IntRange(500, 55_000), help="Digits that a trial trains on.")
 @click.option("--epochs", type=click.IntRange(1, 200), help="Passes over them.")
 @click.option("--seed", type=click.IntRange(0), default=13, show_default=True)
 @click.option("--profile", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes at a time.")
+@scheduler
 @click.option("--source", default="auto", show_default=True, help="Where MNIST comes from, as in `dae-lab data`.")
-@click.option("--storage", metavar="URL", help="Any Optuna database.  [default: sqlite in the folder of --out]")
-@click.option("--name", default="post-lab", show_default=True, help="Name of the study in its database.")
+@click.option("--storage", metavar="URL", help="An Optuna database to export the finished study to.")
+@parameters
 @out_option("reports/study")
 def study(
-    search: str,
-    profile: str,
-    seed: int,
-    workers: int,
-    source: str,
-    storage: str | None,
-    name: str,
-    out: Path,
-    **given: int | None,
+    search: str, workers: int, scheduler: str | None, source: str, parameters: tuple, out: Path, **given: Any
 ) -> None:
-    """Tune the six knobs; stop it at any time, the same command continues.
+    """Tune the six hyperparameters, by the plan of the post-lab; stop it at any time, the same command continues.
 
-    Several processes or machines may run it on one --storage. Results: trials.csv in --out, one row per trial.
+    Results: trials.csv in --out, one row per trial. -p gives any other parameter of the post-lab.
 
     \b
     dae-lab study --trials 40 --workers 2
     dae-lab study --search all --profile full --workers 4
-    dae-lab study --trials 40 --storage sqlite:///x.db
+    dae-lab study --trials 40 --scheduler tcp://10.0.0.1:8786
+    dae-lab study -p noise_kind masking --storage sqlite:///study.db
     """
+    from lab_utils import files
     from lab_utils.data import load_mnist
+    from lab_utils.running.parameters import checked
     from lab_utils.settings import check
-    from lab_utils.study.digits import Budget, Digits
+    from lab_utils.study.digits import Digits
     from lab_utils.study.plan import STAGES, Plan
     from lab_utils.study.run import run_study
-    from lab_utils.study.tables import write_csv
+    from lab_utils.study.tables import csv
 
-    knobs = check("03_post_lab", {"profile": profile, "seed": seed} | given)
-    mnist = load_mnist(source)
-    plan = Plan(
-        stages=STAGES if search == "all" else (search,),
-        profile=profile,
-        trials=knobs.trials,
-        repeats=knobs.repeats,
-        seed=seed,
-        name=name,
-        budget=Budget(train_digits=knobs.train_digits, epochs=knobs.epochs),
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    storage = storage or f"sqlite:///{(out / 'study.db').as_posix()}"
-    trials = run_study(plan, Digits.of(mnist, plan.budget), storage, workers=workers)
-    write_csv(trials, out / "trials.csv")
+    texts = {name: str(value) for name, value in given.items() if value is not None}
+    lab = check("03_post_lab", checked("03_post_lab", {"data_source": source} | dict(parameters) | texts))
+    plan = Plan.from_settings(lab, STAGES if search == "all" else (search,))
+    digits = Digits.of(load_mnist(lab.data_source, lab.seed), plan.budget)
+    trials = run_study(plan, digits, lab.storage, workers=workers, scheduler=scheduler, show_progress=True)
+    aside = files.put(out / "trials.csv", csv(trials))
+    _say_set_aside([aside] if aside else [])
     states = trials["state"].value_counts()
-    best = trials[trials["state"] == "complete"].nsmallest(1, "error").iloc[0]
-    click.echo(f"{len(trials)} trials finished ({', '.join(f'{n} {state}' for state, n in states.items())}).")
-    click.echo(f"Best validation error {best['error']:.4f} (probe {best['probe']:.1%}): {out / 'trials.csv'}")
+    click.echo(
+        f"{len(trials)} trials ({', '.join(f'{n} {state}' for state, n in states.items())}), "
+        f"{trials.attrs['computed']} of them computed now."
+    )
+    found = trials[(trials["state"] == "complete") & (trials["stage"] != "test")].nsmallest(1, "error")
+    for best in found.to_dict("records"):
+        click.echo(f"Best validation error {best['error']:.4f} (probe {best['probe']:.1%}): {out / 'trials.csv'}")
 
 
 @main.command()
@@ -350,9 +392,18 @@ def doctor() -> None:
 
 
 def _default_notebooks() -> Path:
-    """Return the ``notebooks`` folder of the current directory, or that of the repository this package lies in."""
-    here = Path("notebooks")
-    return here if here.is_dir() else Path(__file__).resolve().parents[1] / "notebooks"
+    """The current folder or its ``notebooks``, if they hold the notebooks, else those of this package's repository."""
+    from lab_utils.settings import NOTEBOOKS
+
+    for here in (Path(), Path("notebooks")):
+        if all((here / f"{name}.ipynb").is_file() for name in NOTEBOOKS):
+            return here
+    return Path(__file__).resolve().parents[1] / "notebooks"
+
+
+def _say_set_aside(paths: Any) -> None:
+    for path in paths:
+        click.echo(f"A file that somebody had changed was not replaced; it is now {path}", err=True)
 
 
 def _finish(results: list[tuple[str, Any]], files: list[Path]) -> None:

@@ -1,6 +1,7 @@
 """What on this machine would stop the lab, each with its fix."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -16,16 +17,20 @@ from jupyter_client.manager import KernelManager
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from lab_utils import text
+from lab_utils import machine, text
+from lab_utils.cache import PACKAGE
 from lab_utils.data import cache, sources
 from lab_utils.errors import LabError
-from lab_utils.running.limits import shared_limits
+from lab_utils.running.environment import INLINE
 from lab_utils.running.processes import usable_memory
 
 NEEDED_MEMORY = 3e9
 NEEDED_DISK = 2e9
 TENSORFLOW_SECONDS = 120
 KERNEL_SECONDS = 60
+KERAS = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "channels_last"}
+"""What the lab sets, whatever the file ``keras.json`` of a person says."""
+
 INSTALL = "pip install -e . in the repository, or make report, which sets everything up"
 
 
@@ -44,6 +49,7 @@ def examine() -> Iterator[Finding]:
     yield _python()
     yield _packages()
     yield _processor()
+    yield from _environment()
     yield _memory()
     for folder in (Path.cwd(), cache.folder(), Path(tempfile.gettempdir())):
         yield _folder(folder)
@@ -76,10 +82,43 @@ def _packages() -> Finding:
 
 
 def _processor() -> Finding:
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-    set_here = ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
-    detail = f"{shared_limits(1, None, None).threads} usable cores; set here: {set_here or 'no thread variable'}"
-    return Finding("threads", True, detail, "")
+    return Finding("cores", True, f"{machine.cores()} usable", "")
+
+
+def _environment() -> Iterator[Finding]:
+    """What a person has set for other purposes. ``dae-lab`` keeps it from the notebooks; JupyterLab does not."""
+    kept_off = "dae-lab report does without it; for JupyterLab: "
+    backends = {"MPLBACKEND": ("", INLINE), "KERAS_BACKEND": ("", "tensorflow")}
+    for name, allowed in backends.items():
+        if os.environ.get(name, "") not in allowed:
+            detail = f"{name}={os.environ[name]}"
+            yield Finding("environment", False, detail, f"{kept_off}unset {name}.")
+    for name in machine.THREAD_VARIABLES:
+        value = os.environ.get(name, "1")
+        if not value.isdigit() or int(value) < 1:
+            yield Finding("environment", False, f"{name}={value}", f"{kept_off}unset {name}, or set a number from 1.")
+    yield from _keras_file(kept_off)
+    for folder in dict.fromkeys([Path.cwd(), PACKAGE.parent, PACKAGE.parent / "notebooks"]):
+        for path in sorted(folder.glob("*.py")):
+            if path.stem in sys.stdlib_module_names:
+                detail = f"{path} has the name of a module of Python's own"
+                yield Finding("environment", False, detail, f"{kept_off}rename the file.")
+
+
+def _keras_file(kept_off: str) -> Iterator[Finding]:
+    """Keras' own settings file, where it differs from what the lab sets."""
+    folder = Path(os.environ.get("KERAS_HOME") or Path(os.path.expanduser("~"), ".keras"))
+    try:
+        told = json.loads((folder / "keras.json").read_text(encoding="utf-8"))
+        other = {name: told[name] for name, value in KERAS.items() if told.get(name, value) != value}
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, AttributeError) as error:
+        yield Finding("Keras", False, f"{folder / 'keras.json'} cannot be read ({error})", f"{kept_off}delete it.")
+        return
+    if other:
+        detail = ", ".join(f"{name} = {value!r}" for name, value in other.items())
+        yield Finding("Keras", False, f"{folder / 'keras.json'}: {detail}", f"{kept_off}delete it.")
 
 
 def _memory() -> Finding:

@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from lab_utils import store
+from lab_utils import cache
 from lab_utils.errors import LabError
 
 CLASSES = 10
@@ -105,14 +105,14 @@ def linear_probe(features: np.ndarray, labels: np.ndarray) -> Pipeline:
 def probe_accuracy(
     features_fit: np.ndarray, labels_fit: np.ndarray, features_test: np.ndarray, labels_test: np.ndarray
 ) -> float:
-    """Accuracy of ``linear_probe``, fitted on one split and measured on the other; kept in the store."""
+    """Accuracy of ``linear_probe``, fitted on one split and measured on the other; kept in the cache."""
     arrays = [features_fit, labels_fit, features_test, labels_test]
 
     def measure() -> pd.DataFrame:
         probe = linear_probe(features_fit, labels_fit)
         return pd.DataFrame({"accuracy": [probe.score(features_test, labels_test)]})
 
-    return float(store.table(_origin("probe", arrays, None), measure)["accuracy"][0])
+    return float(cache.remember_table(measure, __name__, ["probe", arrays])["accuracy"][0])
 
 
 def svm_accuracy(
@@ -197,8 +197,9 @@ def compare(
     scores = {}
     for name, (fit, test) in representations.items():
         arrays = [fit, labels_fit, test, labels_test]
-        origin = _origin("score", arrays, random_state)
-        scores[name] = store.table(origin, lambda a=arrays: pd.DataFrame([asdict(score(*a, random_state))]))
+        scores[name] = cache.remember_table(
+            lambda a=arrays: pd.DataFrame([asdict(score(*a, random_state))]), __name__, ["score", arrays, random_state]
+        )
     return pd.concat(scores).droplevel(1).rename_axis("representation")
 
 
@@ -258,12 +259,8 @@ def label_efficiency(
                 rows.append({"labels": count, "draw": draw, "accuracy": accuracy})
         return pd.DataFrame(rows)
 
-    return store.table(_origin("label efficiency", arrays, [list(counts), draws, random_state]), probe_all)
-
-
-def _origin(what: str, arrays: Sequence[np.ndarray], how: Any) -> dict[str, Any]:
-    """Everything that a table of this module depends on, for the store."""
-    return {"what": what, "arrays": store.digest(arrays), "how": how, "code": store.code(["features.py"])}
+    inputs = ["label efficiency", arrays, list(counts), draws, random_state]
+    return cache.remember_table(probe_all, __name__, inputs)
 
 
 # Single units and the space of codes -----------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The machine that a result was made on: what decides its last bits, its seconds and its bytes."""
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -8,18 +9,21 @@ from pathlib import Path
 
 import psutil
 
-LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "scikit-image")
+GPUS = Path("/proc/driver/nvidia/gpus")
+LIBRARIES = (
+    *("keras", "mlxtend", "numpy", "optuna", "pandas", "pywavelets"),
+    *("scikit-image", "scikit-learn", "scipy", "statsmodels", "tensorflow"),
+)
+"""What computes the lab's numbers; a test holds this against the imports."""
 
 NUMERIC_SETTINGS = (
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "OMP_NUM_THREADS",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "ONEDNN_MAX_CPU_ISA",
-    "TF_XLA_FLAGS",
-    "XLA_FLAGS",
+    *("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "TF_XLA_FLAGS", "XLA_FLAGS"),
+    *("CUDA_VISIBLE_DEVICES", "NVIDIA_TF32_OVERRIDE"),
 )
-"""Environment variables that change how sums are split, and so the last bits of a training."""
+"""Environment variables that change how a number is computed. How many threads share the work is none of them."""
+
+THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+"""How a process is told its share of the cores; TensorFlow, OpenMP and joblib each read their own."""
 
 
 def precision() -> str:
@@ -45,8 +49,15 @@ def peak_memory() -> int:
 
 
 def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores that this process may use: affinity, container and ``LOKY_MAX_CPU_COUNT`` are respected."""
+    import joblib
+
+    return joblib.cpu_count()
+
+
+def share(threads: int) -> dict[str, str]:
+    """The environment variables that keep a child process to so many threads (at least one)."""
+    return dict.fromkeys(THREAD_VARIABLES, str(max(1, threads)))
 
 
 def default_progress() -> bool:
@@ -54,28 +65,36 @@ def default_progress() -> bool:
     return "CI" not in os.environ and (sys.stderr.isatty() or "JPY_SESSION_NAME" in os.environ)
 
 
-def description() -> dict[str, str | int]:
-    """What to say beside a measured number, and what two runs must share to be equal to the last bit.
+def description() -> dict[str, str]:
+    """What two computations must share to give equal numbers.
 
     Returns
     -------
     dict
-        CPU model, its best bfloat16 instruction set, cores, operating system, Python, the versions of
-        `LIBRARIES`, and those of `NUMERIC_SETTINGS` that are set. Nothing that names the machine or its user.
+        CPU model, its best bfloat16 instruction set, the precision that follows, GPUs, operating system, Python, the
+        versions of `LIBRARIES`, and those of `NUMERIC_SETTINGS` that are set. Nothing that names the machine or its
+        user, and no number of cores or threads.
     """
     flags = _cpuinfo()
     model = next((line.split(":")[1].strip() for line in flags.splitlines() if line.startswith("model name")), "")
     return {
         "cpu": model or platform.processor() or platform.machine(),
         "bfloat16": next((kind for kind in ("amx_bf16", "avx512_bf16") if kind in flags), "none"),
-        "cores": cores(),
+        "precision": precision(),
+        "gpus": str(sum(1 for _ in GPUS.iterdir()) if GPUS.is_dir() else 0),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in LIBRARIES},
+        **{name: _version(name) for name in LIBRARIES},
         **{name: os.environ[name] for name in NUMERIC_SETTINGS if name in os.environ},
     }
 
 
+@functools.cache
+def _version(library: str) -> str:
+    return importlib.metadata.version(library)
+
+
+@functools.cache
 def _cpuinfo() -> str:
     try:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8")

@@ -8,7 +8,10 @@ a Python error in it is raised as ever.
 import os
 import sys
 
+from lab_utils.errors import LabError
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def _import_tensorflow() -> None:
@@ -24,4 +27,21 @@ def _import_tensorflow() -> None:
     tensorflow.get_logger().setLevel("ERROR")  # a study traces many small models, and is warned of each
 
 
+def _set_keras() -> None:
+    """What the lab needs of Keras, whatever a person's ``~/.keras/keras.json`` says."""
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        raise LabError(
+            f"Keras runs on {keras.config.backend()} in this process.",
+            "Keras on TensorFlow",
+            "Restart the kernel, and import lab_utils before keras.",
+        )
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_dtype_policy("float32")
+
+
 _import_tensorflow()
+_set_keras()

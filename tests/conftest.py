@@ -1,5 +1,21 @@
-"""Tests train for real, and leave the user's store of runs alone."""
+"""Tests train for real, and leave the user's cache of results alone."""
 
+import faulthandler
 import os
+import signal
+from pathlib import Path
 
-os.environ["DAE_LAB_USE_STORE"] = "0"
+import pytest
+
+os.environ["DAE_LAB_USE_CACHE"] = "0"
+# A background job of a script has SIGINT ignored, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+faulthandler.enable()
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of this test's own, in use."""
+    monkeypatch.setenv("DAE_LAB_USE_CACHE", "1")
+    monkeypatch.setenv("DAE_LAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"

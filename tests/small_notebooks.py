@@ -7,7 +7,10 @@ import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lab_utils.manual import ANSWER_PROMPT
-from lab_utils.running.processes import JOB_MARK
+from lab_utils.running.environment import JOB_MARK
+from lab_utils.running.limits import Limits
+from lab_utils.running.runner import Outcome, run_notebook
+from lab_utils.running.source import read_notebook
 from lab_utils.settings import NOTEBOOKS
 
 PARAMETERS = """\
@@ -50,6 +53,13 @@ def make_series(folder: Path, **bodies: str) -> Path:
     for name, key in zip(NOTEBOOKS, ("pre", "lab", "post"), strict=True):
         make_notebook(folder / f"{name}.ipynb", bodies.get(key, "sum(range(10))"))
     return folder
+
+
+def run_small(path: Path, parameters: dict[str, object] | None = None, **limits) -> Outcome:
+    """Run a notebook from its file; ``limits`` are those of ``Limits``."""
+    options = {name: limits.pop(name) for name in ("on_progress", "fresh", "earlier") if name in limits}
+    name = path.stem if path.stem in NOTEBOOKS else "01_pre_lab"
+    return run_notebook(read_notebook(path), name, parameters or {}, Limits(**limits), **options)
 
 
 def job_processes(ancestor: int) -> list[psutil.Process]:

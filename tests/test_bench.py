@@ -12,7 +12,7 @@ from lab_utils.errors import LabError
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory) -> _Bench:
-    sizes = Sizes(400, 100, 60, program_epochs=2, epochs=2, steps=2, readings=1, trials=2, trial_digits=1_000)
+    sizes = Sizes(400, 100, 60, program_epochs=2, epochs=2, steps=16, readings=1, trials=2, trial_digits=1_000)
     return _Bench(sizes, tmp_path_factory.mktemp("bench"))
 
 

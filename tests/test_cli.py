@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from small_notebooks import make_notebook, make_series
 
+from lab_utils.files import WRITTEN
 from lab_utils.running.refresh import clean
 
 
@@ -76,14 +77,14 @@ def test_a_bad_parameter_is_refused_within_two_seconds_of_work_and_without_a_tra
     assert not (tmp_path / "reports").exists()
 
 
-def test_report_leaves_everything_and_says_where_and_what_is_missing(tmp_path):
+def test_report_leaves_everything_and_says_where_and_what_is_missing(tmp_path, own_cache):
     """Started in a folder that holds ``notebooks``, with an ID that papermill's own command line would mangle."""
     make_series(tmp_path / "notebooks")
     done = dae_lab("report", "-p", "student_id", "1e5", "-p", "student_name", "No", "-p", "epochs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     out = tmp_path / "reports" / "demo"
     names = {"01_pre_lab.ipynb", "02_in_lab.ipynb", "03_post_lab.ipynb", "lab_report.html", "lab_report.pdf"}
-    assert set(os.listdir(out)) == names | {"done.json"}
+    assert set(os.listdir(out)) == names | {WRITTEN}
     assert all(name in done.stdout for name in names) and " min " in done.stdout and " pages" in done.stdout
     missing = done.stdout.split("Not answered")[1]
     assert all(answer in missing for answer in ("pre_lab-1", "in_lab-1", "post_lab-1"))
@@ -100,7 +101,7 @@ def test_run_says_why_a_notebook_did_not_complete(tmp_path):
     source = make_notebook(tmp_path / "01_pre_lab.ipynb", "raise ValueError('mine')")
     done = dae_lab("run", source, "--out", tmp_path / "x" / "mine.ipynb")
     assert done.returncode == 1 and "raised: cell" in done.stderr and "ValueError: mine" in done.stderr
-    assert os.listdir(tmp_path / "x") == ["mine.failed.ipynb"]
+    assert set(os.listdir(tmp_path / "x")) == {"mine.failed.ipynb", WRITTEN}
 
 
 def test_batch_ends_with_a_code_that_says_whether_all_succeeded(tmp_path):
@@ -122,7 +123,8 @@ def test_refresh_writes_notebooks_back_clean_and_the_same_each_time(tmp_path):
     nb = nbformat.reads(first.decode(), as_version=4)
     assert [cell.id for cell in nb.cells] == ["title", "parameters", "question", "answer", "body", "record"]
     assert [cell.execution_count for cell in nb.cells if cell.cell_type == "code"] == [1, 2, 3]
-    assert set(nb.metadata) == {"kernelspec", "language_info"} and nb.metadata.language_info == {"name": "python"}
+    assert set(nb.metadata) == {"kernelspec", "language_info", "dae_lab"}
+    assert nb.metadata.language_info == {"name": "python"} and set(nb.metadata.dae_lab) == {"code"}
     assert nb.cells[1].metadata == {"tags": ["parameters"]} and nb.cells[3].metadata.answer == "pre_lab-1"
     assert [output.output_type for output in nb.cells[4].outputs] == ["stream", "execute_result"]
     assert b"papermill" not in first and b"not shown\\n" not in first and b"iopub" not in first

@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 from small_notebooks import job_processes, make_series
-from test_batch_class import assert_whole, read_summary, write_roster
+from test_course import assert_whole, read_summary, write_roster
 
 from lab_utils.course.batch import run_class
 from lab_utils.errors import LabError

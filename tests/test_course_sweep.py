@@ -9,7 +9,7 @@ from lab_utils.course.sweep import parse_grid, run_sweep
 from lab_utils.errors import LabError
 
 
-def test_a_grid_gives_one_row_per_point_and_fact_and_reruns_only_what_is_new(tmp_path):
+def test_a_grid_gives_one_row_per_point_and_fact_and_reruns_only_what_is_new(tmp_path, own_cache):
     notebook = make_notebook(tmp_path / "01_pre_lab.ipynb", "assert seed != 3, 'unlucky'")
     out = tmp_path / "out"
     run_sweep(notebook, {"epochs": ["2", "9"]}, out, workers=2, parameters={"seed": "1"})

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from lab_utils import manual, settings
+from lab_utils.running import execution
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -95,6 +96,10 @@ class TestNotebook:
             if "parameters" not in cell.metadata.get("tags", []):
                 assert sum(bool(line.strip()) for line in cell.source.splitlines()) <= 18, cell.source
         assert not {"papermill", "widgets"} & set(notebook.metadata)
+
+    def test_is_no_older_than_the_code(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        assert notebook.metadata["dae_lab"]["code"] == execution.code_of(notebook), "make refresh"
 
     def test_parameters_are_the_settings(self, path):
         notebook = nbformat.read(path, as_version=4)

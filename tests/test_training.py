@@ -3,9 +3,8 @@
 import inspect
 import os
 import signal
-import threading
-import time
-from pathlib import Path
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -13,19 +12,19 @@ import pytest
 import tensorflow as tf
 
 from lab_utils import data, models, training
-from lab_utils.errors import LabError
 from lab_utils.noise import corrupt, to_unit
-from lab_utils.training import Recipe, batches, fit, loop, steps
+from lab_utils.training import Recipe, batches, fit, steps
 from lab_utils.training.adam import FusedAdam
+from lab_utils.training.identity import identity
 
 MNIST = data.load_mnist("embedded")
 TRAIN, VALIDATION = MNIST.train.digits[:1_000], MNIST.validation.digits[:200]
 SMALL = {"code_size": 8, "width": 32}
 
 
-def small_run(use_store: bool = False, dropout: float = 0.0, **recipe) -> training.Run:
+def small_run(use_cache: bool = False, dropout: float = 0.0, **recipe) -> training.Run:
     how = Recipe(**{"epochs": 2, "batch_size": 50, "seed": 1} | recipe)
-    return fit(models.compact(1, dropout=dropout, **SMALL), TRAIN, VALIDATION, how, use_store=use_store)
+    return fit(models.compact(1, dropout=dropout, **SMALL), TRAIN, VALIDATION, how, use_cache=use_cache)
 
 
 def assert_equal_runs(one: training.Run, two: training.Run) -> None:
@@ -33,25 +32,6 @@ def assert_equal_runs(one: training.Run, two: training.Run) -> None:
     assert (one.recipe, one.history, one.curve) == (two.recipe, two.history, two.curve)
     for a, b in zip(one.model.variables, two.model.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
-
-
-@pytest.fixture
-def store_folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("DAE_LAB_STORE", str(tmp_path / "store"))
-    return tmp_path / "store"
-
-
-def interrupt_after_checkpoint(folder: Path) -> threading.Thread:
-    """Press Ctrl-C as soon as a checkpoint lies in the store."""
-
-    def wait_and_press() -> None:
-        while not list(folder.glob("*.checkpoint")):
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=wait_and_press, daemon=True)
-    thread.start()
-    return thread
 
 
 def validation_loss(run: training.Run, inputs: np.ndarray | None = None) -> float:
@@ -116,32 +96,49 @@ def test_a_loss_that_is_no_number_names_the_learning_rate():
         small_run(learning_rate=1e30, loss="mean_squared_error")
 
 
-def test_training_stops_early_and_keeps_the_best_weights():
-    run = small_run(epochs=30, learning_rate=0.05, patience=1)
+def test_the_best_weights_are_kept():
+    run = small_run(epochs=30, learning_rate=0.05)
     losses = run.history["val_loss"]
-    assert len(losses) < 30
+    assert losses.index(min(losses)) < 29
     assert validation_loss(run) == pytest.approx(min(losses), rel=1e-4)
 
 
-def test_ctrl_c_keeps_the_best_weights_so_far():
-    threading.Timer(6, os.kill, (os.getpid(), signal.SIGINT)).start()
-    run = small_run(epochs=100_000)
-    losses = run.history["val_loss"]
-    assert 1 <= len(losses) < 100_000
-    assert validation_loss(run) == pytest.approx(min(losses), rel=1e-4)
+class Interrupt(keras.callbacks.Callback):
+    """Ctrl-C after the second epoch, as a person's finger sends it."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            signal.raise_signal(signal.SIGINT)
 
 
-def test_a_run_survives_saving_and_loading(tmp_path):
-    run = small_run()
-    run.save(tmp_path / "run")
-    loaded = training.Run.load(tmp_path / "run")
-    noisy = corrupt(VALIDATION, "gaussian", 0.5, 0)
-    np.testing.assert_array_equal(loaded.denoise(noisy), run.denoise(noisy))
-    assert (loaded.recipe, loaded.history, loaded.seconds) == (run.recipe, run.history, run.seconds)
-    assert isinstance(loaded.encoder, keras.Model)
-    (tmp_path / "run" / "run.json").unlink()
-    with pytest.raises(LabError, match="no complete run"):
-        training.Run.load(tmp_path / "run")
+def test_ctrl_c_stops_the_run_and_half_a_training_is_none(own_cache):
+    with pytest.raises(KeyboardInterrupt):
+        fit(models.compact(1, **SMALL), TRAIN, VALIDATION, Recipe(epochs=5), callbacks=[Interrupt()], use_cache=True)
+    assert not (own_cache / "results").exists()
+
+
+def test_a_frozen_encoder_stays_as_it_is():
+    model = models.compact(1, **SMALL)
+    how = Recipe(epochs=1, learning_rate=1e-3)
+    fit(model, TRAIN, VALIDATION, how)
+    model.get_layer("encoder").trainable = False
+    before = [weights.copy() for weights in model.get_layer("encoder").get_weights()]
+    decoder = [weights.copy() for weights in model.get_layer("decoder").get_weights()]
+    fit(model, TRAIN, VALIDATION, how)
+    for weights, was in zip(model.get_layer("encoder").get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weights, was)
+    assert any((a != b).any() for a, b in zip(model.get_layer("decoder").get_weights(), decoder, strict=True))
+
+
+def test_a_training_leaves_no_file_behind(tmp_path):
+    program = """
+from lab_utils import data, models
+from lab_utils.training import Recipe, fit
+mnist = data.load_mnist("embedded")
+fit(models.compact(0, width=16), mnist.train.digits[:200], mnist.validation.digits[:100], Recipe(epochs=1))
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_schedule_warms_up_and_decays_to_zero():
@@ -152,76 +149,88 @@ def test_the_schedule_warms_up_and_decays_to_zero():
     assert steps.learning_rate(Recipe(learning_rate=0.01), steps=100) == 0.01
 
 
-def test_a_stream_may_start_at_a_later_pass():
-    how = Recipe(epochs=3, batch_size=300)
-    whole, rest = list(batches(TRAIN, how)), list(batches(TRAIN, how, first_epoch=1))
-    assert (len(whole), len(rest)) == (9, 6)
-    for (noisy, clean), (later_noisy, later_clean) in zip(whole[3:], rest, strict=True):
-        np.testing.assert_array_equal(noisy, later_noisy)
-        np.testing.assert_array_equal(clean, later_clean)
-
-
-def test_an_equal_run_comes_from_the_store_as_it_was(store_folder):
-    trained, stored = small_run(use_store=True, dropout=0.2), small_run(use_store=True, dropout=0.2)
-    assert (trained.from_store, stored.from_store) == (False, True)
-    assert_equal_runs(trained, stored)
-    assert (stored.seconds, stored.digits_per_second) == (trained.seconds, trained.digits_per_second)
-    assert_equal_runs(stored, small_run(dropout=0.2))
+def test_an_equal_run_comes_from_the_cache_as_it_was(own_cache):
+    trained, kept = small_run(use_cache=True, dropout=0.2), small_run(use_cache=True, dropout=0.2)
+    assert (trained.from_cache, kept.from_cache) == (False, True)
+    assert_equal_runs(trained, kept)
+    assert (kept.seconds, kept.digits_per_second) == (trained.seconds, trained.digits_per_second)
+    assert_equal_runs(kept, small_run(dropout=0.2))
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"noise_level": 0.4}, {"epochs": 1}, {"dropout": 0.1}])
-def test_another_run_does_not(store_folder, change):
-    small_run(use_store=True)
-    assert not small_run(use_store=True, **change).from_store
+def test_another_run_does_not(own_cache, change):
+    small_run(use_cache=True)
+    assert not small_run(use_cache=True, **change).from_cache
 
 
-def test_what_a_run_depends_on():
-    model, how = models.compact(1, **SMALL), Recipe()
-    same = loop.origin(model, TRAIN, VALIDATION, how)
-    assert same == loop.origin(models.compact(1, **SMALL), TRAIN, VALIDATION, how), "names of layers must not count"
-    others = [
-        loop.origin(models.compact(2, **SMALL), TRAIN, VALIDATION, how),
-        loop.origin(models.compact(1, activation="tanh", **SMALL), TRAIN, VALIDATION, how),
-        loop.origin(models.compact(1, dtype="mixed_bfloat16", **SMALL), TRAIN, VALIDATION, how),
-        loop.origin(model, TRAIN[::-1], VALIDATION, how),
-        loop.origin(model, TRAIN, VALIDATION[1:], how),
-        loop.origin(model, TRAIN, VALIDATION, Recipe(learning_rate=1e-4)),
-    ]
-    assert all(other != same for other in others)
+def functional(*activations: str, names: tuple[str, ...] = (), **options) -> keras.Model:
+    """A small dense model with one layer per activation, named as asked."""
+    digit = keras.Input((28, 28, 1))
+    x = keras.layers.Flatten()(digit)
+    for place, activation in enumerate(activations):
+        start = keras.initializers.GlorotUniform(seed=place)
+        name = names[place] if names else None
+        x = keras.layers.Dense(8, activation, kernel_initializer=start, name=name, **options)(x)
+    x = keras.layers.Dense(784, "sigmoid", kernel_initializer=keras.initializers.GlorotUniform(seed=9))(x)
+    return keras.Model(digit, keras.layers.Reshape((28, 28, 1))(x))
 
 
-def test_callbacks_see_a_run_that_the_store_knows(store_folder):
+def test_names_of_layers_do_not_count_and_activations_do():
+    one = identity(functional("relu", "tanh"))
+    assert one == identity(functional("relu", "tanh"))
+    assert one == identity(functional("relu", "tanh", names=("tanh", "relu")))
+    assert one == identity(functional("relu", "tanh", names=("a", "b")))
+    assert one == identity(functional("relu", "tanh", names=("relu", "tanh")))
+    assert identity(functional("tanh", "relu")) != one and identity(functional("relu", "relu")) != one
+    swapped = functional("tanh", "relu", names=("relu", "tanh"))
+    assert identity(swapped) != one
+    assert identity(models.compact(1, **SMALL)) == identity(models.compact(1, **SMALL))
+    frozen = functional("relu", "tanh")
+    frozen.layers[2].trainable = False
+    assert identity(frozen) != one
+    assert identity(models.compact(1, dtype="mixed_bfloat16", **SMALL)) != identity(models.compact(1, **SMALL))
+
+
+class Doubled(keras.layers.Layer):
+    """A layer of a student's own."""
+
+    def call(self, x):
+        return 2 * x
+
+
+def own_layer() -> keras.Model:
+    digit = keras.Input((28, 28, 1))
+    return keras.Model(digit, keras.layers.Conv2D(1, 3, padding="same")(Doubled()(digit)))
+
+
+def own_function() -> keras.Model:
+    digit = keras.Input((28, 28, 1))
+    return keras.Model(digit, keras.layers.Conv2D(1, 3, padding="same", activation=lambda x: x)(digit))
+
+
+def own_lambda() -> keras.Model:
+    digit = keras.Input((28, 28, 1))
+    return keras.Model(digit, keras.layers.Conv2D(1, 3, padding="same")(keras.layers.Lambda(lambda x: x)(digit)))
+
+
+@pytest.mark.parametrize("make", [own_layer, own_function, own_lambda])
+def test_a_model_with_code_of_a_students_own_is_trained_every_time(own_cache, make):
+    for _ in range(2):
+        run = fit(make(), TRAIN[:100], VALIDATION[:50], Recipe(epochs=1, loss="mean_squared_error"), use_cache=True)
+        assert not run.from_cache
+    assert not (own_cache / "results").exists()
+
+
+def test_callbacks_see_a_run_that_the_cache_knows(own_cache):
     class Count(keras.callbacks.Callback):
         epochs = 0
 
         def on_epoch_end(self, epoch, logs=None):
             self.epochs += 1
 
-    stored, counter = small_run(use_store=True), Count()
-    again = fit(models.compact(1, **SMALL), TRAIN, VALIDATION, stored.recipe, callbacks=[counter], use_store=True)
-    assert counter.epochs == 2 and not again.from_store
-
-
-@pytest.mark.parametrize("how", [{"dropout": 0.2}, {"schedule": "cosine", "static_noise": True}])
-def test_an_interrupted_run_ends_as_if_it_had_never_stopped(store_folder, monkeypatch, how):
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
-    thread = interrupt_after_checkpoint(store_folder)
-    partial = small_run(use_store=True, epochs=40, **how)
-    thread.join()
-    assert 1 <= len(partial.history["loss"]) < 40
-    resumed = small_run(use_store=True, epochs=40, **how)
-    assert not resumed.from_store and resumed.seconds > partial.seconds
-    assert_equal_runs(resumed, small_run(epochs=40, **how))
-    assert not list(store_folder.glob("*.checkpoint"))
-
-
-def test_patience_counts_on_after_an_interruption(store_folder, monkeypatch):
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
-    how = {"epochs": 60, "learning_rate": 0.03, "patience": 3}
-    thread = interrupt_after_checkpoint(store_folder)
-    small_run(use_store=True, **how)
-    thread.join()
-    assert_equal_runs(small_run(use_store=True, **how), small_run(**how))
+    kept, counter = small_run(use_cache=True), Count()
+    again = fit(models.compact(1, **SMALL), TRAIN, VALIDATION, kept.recipe, callbacks=[counter], use_cache=True)
+    assert counter.epochs == 2 and not again.from_cache
 
 
 def test_the_fused_adam_is_keras_adam():

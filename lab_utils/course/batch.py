@@ -1,15 +1,21 @@
 """A whole class: roster in; notebooks, reports, ``summary.csv`` and ``index.html`` out."""
 
+import logging
 from pathlib import Path
 
-from lab_utils.course.executors import open_executor, run_all
+import nbformat
+
+from lab_utils import mapping
 from lab_utils.course.names import folder_name
 from lab_utils.course.roster import read_roster
-from lab_utils.course.student import Job, Result, run_job
+from lab_utils.course.student import Job, Result, lost, run_student
 from lab_utils.course.summary import write_summary
-from lab_utils.errors import LabError
-from lab_utils.running.limits import shared_limits
+from lab_utils.errors import LabError, explained
+from lab_utils.running.limits import Limits, shared_limits
+from lab_utils.running.source import read_notebook, without_answers
 from lab_utils.settings import NOTEBOOKS
+
+logger = logging.getLogger(__name__)
 
 
 def run_class(
@@ -23,7 +29,9 @@ def run_class(
     minutes: float | None = None,
     fresh: bool = False,
 ) -> list[Result]:
-    """Make the reports of a class; what is already done and proven is not done again.
+    """Make the reports of a class; what is already done is not done again.
+
+    Every student gets the notebooks without the answers, names and IDs that somebody may have written into them.
 
     Parameters
     ----------
@@ -36,9 +44,9 @@ def run_class(
     workers : int
         Students at a time on this machine; the cores are shared among them.
     scheduler : str, optional
-        Address of a Dask scheduler to run on instead. ``out`` and ``notebooks`` must be on a disk that all share.
+        Address of a Dask scheduler to run on instead. ``out`` must be on a disk that all share.
     parameters : dict, optional
-        Parameters of the whole class, as text; the roster's own columns beat them.
+        Parameters of the whole class, as text; the roster's own columns take precedence.
     minutes : float, optional
         Wall-clock limit of one notebook; by default its profile's.
     fresh : bool
@@ -52,30 +60,57 @@ def run_class(
     Raises
     ------
     LabError
-        Before anything runs: a roster with problems, notebooks that are not there, no scheduler.
+        Before anything runs: a roster with problems, notebooks that cannot be read, no scheduler.
     """
-    out, sources = Path(out).resolve(), find_notebooks(notebooks)
-    students = read_roster(roster, list(sources), parameters)
-    limits = shared_limits(workers, scheduler, minutes)
+    out = Path(out).expanduser().resolve()
+    jobs = plan_class(roster, out, notebooks, parameters, shared_limits(workers, scheduler, minutes), fresh)
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        Job(
-            student.student_id,
-            student.name,
-            out / folder_name(student.student_id),
-            sources,
-            student.parameters,
-            limits,
-            fresh,
-        )
-        for student in students
-    ]
     results = {job.folder: Result(job.student_id, job.name, job.folder, "waiting") for job in jobs}
-    with open_executor(workers, scheduler) as executor:
-        for job, result in run_all(executor, run_job, jobs, "student"):
+    done: set[Path] = set()
+    bar = mapping.progress(len(jobs), "student", show=True)
+    with bar, mapping.Map(workers=workers, scheduler=scheduler, on_lost=lost) as run_all:
+        for job, result in run_all(run_student, jobs):
             results[job.folder] = result
-            write_summary(list(results.values()), out)
+            done.add(job.folder)
+            bar.update()
+            _note(list(results.values()), out, last=len(done) == len(jobs))
     return list(results.values())
+
+
+def plan_class(
+    roster: str | Path,
+    out: Path,
+    notebooks: str | Path,
+    parameters: dict[str, str] | None,
+    limits: Limits,
+    fresh: bool = False,
+) -> list[Job]:
+    """The jobs of a class, in the roster's order, without running any of them; see `run_class`."""
+    sources, answered = {}, 0
+    for name, path in find_notebooks(notebooks).items():
+        blank, found = without_answers(read_notebook(path))
+        sources[name] = nbformat.writes(blank)
+        answered += found
+    if answered:
+        logger.warning(
+            "%d answers, names or IDs in '%s' are left out: every student starts from empty ones.", answered, notebooks
+        )
+    students = read_roster(roster, list(sources), parameters)
+    folders = [out / folder_name(student.student_id) for student in students]
+    return [
+        Job(student.student_id, student.name, folder, sources, student.parameters, limits, fresh)
+        for student, folder in zip(students, folders, strict=True)
+    ]
+
+
+def _note(results: list[Result], out: Path, last: bool) -> None:
+    """Write the summary; a full disk in the middle of a batch stops nobody, at its end it is told."""
+    try:
+        write_summary(results, out)
+    except OSError as error:
+        if last:
+            raise explained(error) from error
+        logger.warning("The summary could not be written: %s", error.strerror)
 
 
 def find_notebooks(folder: str | Path) -> dict[str, Path]:
@@ -86,7 +121,7 @@ def find_notebooks(folder: str | Path) -> dict[str, Path]:
     LabError
         When one is not there.
     """
-    sources = {name: Path(folder).resolve() / f"{name}.ipynb" for name in NOTEBOOKS}
+    sources = {name: Path(folder).expanduser().resolve() / f"{name}.ipynb" for name in NOTEBOOKS}
     missing = [path.name for path in sources.values() if not path.is_file()]
     if missing:
         raise LabError(

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
+
+from lab_utils import files
 from lab_utils.course.batch import find_notebooks
-from lab_utils.course.student import Job, Result, run_job
-from lab_utils.errors import LabError
-from lab_utils.running.limits import PROFILE_MINUTES, shared_limits
+from lab_utils.course.student import Job, Progress, Result, run_student
+from lab_utils.running.limits import shared_limits
 from lab_utils.running.parameters import checked, for_series
 from lab_utils.running.runner import Outcome, run_notebook
+from lab_utils.running.source import read_notebook
 from lab_utils.text import refuse_uncovered
-
-Progress = Callable[[str, int, int], None]
 
 
 def run_one(
@@ -19,13 +20,14 @@ def run_one(
     output: Path,
     parameters: dict[str, str],
     minutes: float | None = None,
-    on_progress: Progress | None = None,
-) -> Outcome:
-    """Run one of the lab's notebooks with all of this machine.
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Outcome, Path | None]:
+    """Run one of the lab's notebooks with all of this machine, every cell of it.
 
     Parameters
     ----------
     source, output : Path
+        A notebook that does not complete is left beside ``output`` as ``<name>.failed.ipynb``.
     parameters : dict
         As text.
     minutes : float, optional
@@ -33,24 +35,25 @@ def run_one(
     on_progress : callable, optional
         Called with (notebook, running cell, number of cells).
 
+    Returns
+    -------
+    Outcome, Path or None
+        And where a file is now found that somebody else had put there.
+
     Raises
     ------
     LabError
         Before anything runs: no such notebook, an unknown parameter, a bad value.
     """
-    if not source.is_file():
-        raise LabError(f"There is no notebook {source}.", "a notebook of the lab", "Check the name.")
+    notebook = read_notebook(source)
+    told = (lambda cell, cells: on_progress(source.stem, cell, cells)) if on_progress else None
     values = checked(source.stem, parameters)
-    limits = shared_limits(1, None, minutes)
-    return run_notebook(
-        source,
-        output,
-        values,
-        seconds_limit=60 * (minutes or PROFILE_MINUTES[values.get("profile", "quick")]),
-        threads=limits.threads,
-        memory_limit=limits.memory,
-        on_progress=(lambda cell, cells: on_progress(source.stem, cell, cells)) if on_progress else None,
-    )
+    outcome = run_notebook(notebook, source.stem, values, shared_limits(1, None, minutes), on_progress=told)
+    aside = None
+    if outcome.notebook is not None:
+        place = output if outcome.status == "complete" else output.with_name(f"{output.stem}.failed.ipynb")
+        aside = files.put(place, nbformat.writes(outcome.notebook).encode())
+    return outcome, aside
 
 
 def make_report(
@@ -59,16 +62,16 @@ def make_report(
     parameters: dict[str, str],
     *,
     minutes: float | None = None,
-    fresh: bool = True,
+    fresh: bool = False,
     code_appendix: bool = True,
     on_progress: Progress | None = None,
 ) -> Result:
-    """Run the three notebooks and make the report in ``out``.
+    """Run the three notebooks and make the report in ``out``; what has not changed is not run again.
 
     Parameters
     ----------
     out : Path
-        Only the lab's own files in it are replaced.
+        A file in it that a person has changed is set aside, never replaced.
     notebooks : Path
         Folder of the three notebooks.
     parameters : dict
@@ -76,7 +79,7 @@ def make_report(
     minutes : float, optional
         Wall-clock limit of one notebook; by default its profile's.
     fresh : bool
-        Run all of them, even those whose inputs have not changed.
+        Run all of them, and train everything, again.
     code_appendix : bool
         Show the code at the end of the report.
     on_progress : callable, optional
@@ -85,12 +88,13 @@ def make_report(
     Raises
     ------
     LabError
-        Before anything runs: a notebook that is not there, an unknown parameter, a bad value, a character that
+        Before anything runs: a notebook that cannot be read, an unknown parameter, a bad value, a character that
         the report cannot print.
     """
-    sources = find_notebooks(notebooks)
+    sources = {name: nbformat.writes(read_notebook(path)) for name, path in find_notebooks(notebooks).items()}
     series = for_series(list(sources), parameters)
     refuse_uncovered((f"parameter {name}", text) for name, text in parameters.items())
     identity = [parameters.get(name, "") for name in ("student_id", "student_name")]
-    job = Job(*identity, out.resolve(), sources, series, shared_limits(1, None, minutes), fresh, code_appendix)
-    return run_job(job, on_progress)
+    limits = shared_limits(1, None, minutes)
+    job = Job(*identity, out.expanduser().resolve(), sources, series, limits, fresh, code_appendix)
+    return run_student(job, on_progress=on_progress)

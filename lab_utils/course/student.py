@@ -1,34 +1,26 @@
-"""One student's job: three notebooks, then the report; resumable, and in its place only when all of it is done.
+"""One student: three notebooks, then the report. What is done is not done again."""
 
-Work happens in ``<out>/.work/<folder>``. Each finished notebook is noted there, so that a job that was killed goes on
-where it was; the finished set is then moved, file by file, to ``<out>/<folder>`` with ``done.json`` last.
-"""
-
-import os
-import shutil
+import hashlib
+import json
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+import nbformat
+from filelock import FileLock, Timeout
 
-from lab_utils import report
-from lab_utils.course.finished import (
-    DONE,
-    file_hash,
-    files_are_proven,
-    notebook_is_proven,
-    notebook_key,
-    package_hash,
-    read_done,
-    write_done,
-)
-from lab_utils.errors import LabError
+from lab_utils import cache, files, report
+from lab_utils.errors import LabError, explained
 from lab_utils.running import check
-from lab_utils.running.limits import PROFILE_MINUTES, Limits
-from lab_utils.running.processes import usable_memory
+from lab_utils.running.limits import Limits
 from lab_utils.running.runner import Outcome, run_notebook
+
+LOCK = ".dae-lab.lock"
+LOCK_SECONDS = 10.0
+
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -41,12 +33,12 @@ class Job:
     folder : Path
         Where the results go; absolute, and on a cluster the same for all workers.
     sources : dict
-        Notebook name to the notebook to run, in order.
+        Notebook name to the notebook to run (its JSON), in order.
     parameters : dict
         Notebook name to its parameters.
     limits : Limits
     fresh : bool
-        Run everything again, even what is proven to be done.
+        Do everything again.
     code_appendix : bool
         Show the code at the end of the reports.
     """
@@ -54,7 +46,7 @@ class Job:
     student_id: str
     name: str
     folder: Path
-    sources: dict[str, Path]
+    sources: dict[str, str]
     parameters: dict[str, dict[str, Any]]
     limits: Limits
     fresh: bool = False
@@ -74,13 +66,15 @@ class Result:
     seconds : dict
         Notebook name to seconds of the run that made it.
     reused : bool
-        Everything was proven to be done already.
+        Everything was done already.
     records : dict
         Notebook name to its record, as far as there are any.
     pages : int
         Of the PDF; 0 without one.
     unanswered : tuple of str
         Ids of questions without an answer.
+    set_aside : tuple of Path
+        Where files are now found that a person had put or changed in the folder of results.
     """
 
     student_id: str
@@ -93,10 +87,11 @@ class Result:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     pages: int = 0
     unanswered: tuple[str, ...] = ()
+    set_aside: tuple[Path, ...] = ()
 
 
-def run_job(job: Job, on_progress: Callable[[str, int, int], None] | None = None) -> Result:
-    """Bring one student's folder to completion.
+def run_student(job: Job, _: Any = None, on_progress: Progress | None = None) -> Result:
+    """Bring one student's folder to completion; whatever goes wrong is the result's, and stops nobody else.
 
     Parameters
     ----------
@@ -104,135 +99,133 @@ def run_job(job: Job, on_progress: Callable[[str, int, int], None] | None = None
     on_progress : callable, optional
         Called with (notebook, running cell, number of cells).
     """
-    work = job.folder.parent / ".work" / job.folder.name
-    work.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{work}.lock"):
-        _place(work, job.folder)
-        package = package_hash()
-        keys = {name: notebook_key(path, job.parameters[name], package) for name, path in job.sources.items()}
-        if not job.fresh and _is_finished(job, keys):
-            shutil.rmtree(work, ignore_errors=True)
-            return _complete(job, reused=True)
-        return _run(job, work, keys, on_progress)
+    try:
+        with held(job.folder):
+            return _run(job, on_progress)
+    except LabError as error:
+        return Result(job.student_id, job.name, job.folder, "error", str(error))
+    except OSError as error:
+        return Result(job.student_id, job.name, job.folder, "error", str(explained(error)))
 
 
-def _run(job: Job, work: Path, keys: dict[str, str], on_progress: Callable[[str, int, int], None] | None) -> Result:
-    if job.fresh:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
-    for leftover in work.glob(".run-*"):  # of a run that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
+def lost(job: Job, why: str) -> Result:
+    """The result of a job whose process was killed."""
+    return Result(job.student_id, job.name, job.folder, "died", why)
+
+
+@contextmanager
+def held(folder: Path):
+    """Keep other processes out of a folder of results for so long.
+
+    Raises
+    ------
+    LabError
+        Another process is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files.sweep(folder)
+    lock = FileLock(folder / LOCK, timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LabError(
+            f"Another process is at work in '{folder}'.", "one command at a time in a folder", "Wait for it, or end it."
+        ) from None
+    except NotImplementedError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def _run(job: Job, on_progress: Progress | None) -> Result:
+    outcomes: dict[str, Outcome] = {}
+    aside: list[Path | None] = []
     for name in job.sources:
         told = (lambda cell, cells, name=name: on_progress(name, cell, cells)) if on_progress else None
-        outcome = obtain(work, name, job, keys[name], told)
+        outcome = outcomes[name] = obtain(job, name, told, aside)
         if outcome.status != "complete":
-            _show_failed(work, job.folder, name)
-            return _result(job, outcome.status, f"{name}: {outcome.message}")
+            return Result(job.student_id, job.name, job.folder, outcome.status, f"{name}: {outcome.message}")
     try:
-        made = report.build(work, code_appendix=job.code_appendix)
+        made, pages, unanswered, built = _report(job, outcomes)
     except LabError as error:
-        return _result(job, "no report", str(error))
-    names = [*(f"{name}.ipynb" for name in job.sources), made.html.name, made.pdf.name]
-    done = read_done(work)
-    done["files"] = {name: file_hash(work / name) for name in names}
-    done |= {"pages": made.pages, "unanswered": list(made.unanswered), "code_appendix": job.code_appendix}
-    write_done(work, done)
-    _place(work, job.folder)
-    for name in job.sources:
-        (job.folder / f"{name}.failed.ipynb").unlink(missing_ok=True)
-    return _complete(job, reused=False)
-
-
-def obtain(work: Path, name: str, job: Job, key: str, on_progress: Callable[[int, int], None] | None = None) -> Outcome:
-    """Leave a proven ``<name>.ipynb`` in ``work``: the one there, the one in the final folder, or a new run's.
-
-    Parameters
-    ----------
-    work : Path
-        Folder that this process has to itself.
-    name : str
-        The notebook.
-    job : Job
-    key : str
-        From ``notebook_key``.
-    on_progress : callable, optional
-        As in ``run_notebook``.
-    """
-    parameters = job.parameters[name]
-    if notebook_is_proven(work, name, key, parameters):
-        return Outcome("complete", 0.0)
-    if not job.fresh and notebook_is_proven(job.folder, name, key, parameters):
-        shutil.copyfile(job.folder / f"{name}.ipynb", work / f"{name}.ipynb")
-        seconds = read_done(job.folder)["notebooks"][name]["seconds"]
-        outcome = Outcome("complete", seconds)
-    else:
-        minutes = job.limits.minutes or PROFILE_MINUTES[parameters.get("profile", "quick")]
-        outcome = run_notebook(
-            job.sources[name],
-            work / f"{name}.ipynb",
-            parameters,
-            notebook=name,
-            seconds_limit=60 * minutes,
-            threads=job.limits.threads,
-            memory_limit=job.limits.memory or usable_memory(),
-            on_progress=on_progress,
-        )
-    if outcome.status == "complete":
-        done = read_done(work)
-        digest = file_hash(work / f"{name}.ipynb")
-        done["notebooks"][name] = {"key": key, "sha256": digest, "seconds": round(outcome.seconds, 1)}
-        write_done(work, done)
-    return outcome
-
-
-def _place(work: Path, folder: Path) -> None:
-    """Move a finished set to its final folder; does nothing for an unfinished one, and can be repeated."""
-    files = read_done(work).get("files", {})
-    if not files:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in files:
-        if (work / name).exists():
-            os.replace(work / name, folder / name)
-    os.replace(work / DONE, folder / DONE)
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(exist_ok=True)
-
-
-def _is_finished(job: Job, keys: dict[str, str]) -> bool:
-    done = read_done(job.folder)
-    if done.get("code_appendix") != job.code_appendix or not files_are_proven(job.folder, done["files"]):
-        return False
-    return all(notebook_is_proven(job.folder, name, keys[name], job.parameters[name]) for name in job.sources)
-
-
-def _show_failed(work: Path, folder: Path, name: str) -> None:
-    """Leave the notebook that failed, as far as it came, where a person finds it."""
-    failed = f"{name}.failed.ipynb"
-    if (work / failed).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        os.replace(work / failed, folder / failed)
-
-
-def _complete(job: Job, *, reused: bool) -> Result:
-    done = read_done(job.folder)
+        return Result(job.student_id, job.name, job.folder, "no report", str(error))
+    aside += [files.put(job.folder / name, content) for name, content in made.items()]
     return Result(
         job.student_id,
         job.name,
         job.folder,
         "complete",
-        seconds={name: entry["seconds"] for name, entry in done["notebooks"].items()},
-        reused=reused,
-        records={name: read_record(job.folder / f"{name}.ipynb") for name in job.sources},
-        pages=done["pages"],
-        unanswered=tuple(done["unanswered"]),
+        seconds={name: outcome.seconds for name, outcome in outcomes.items()},
+        reused=not built and all(outcome.reused for outcome in outcomes.values()),
+        records={name: record_of(outcome.notebook) for name, outcome in outcomes.items()},
+        pages=pages,
+        unanswered=tuple(unanswered),
+        set_aside=tuple(path for path in aside if path),
     )
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """Return the record of a complete notebook as plain values."""
-    return check.read_record(check.read(path)).model_dump(by_alias=True)
+def obtain(
+    job: Job, name: str, on_progress: Callable[[int, int], None] | None = None, aside: list[Path | None] | None = None
+) -> Outcome:
+    """Execute one notebook of a job, unless that was done, and put it into the job's folder.
+
+    Parameters
+    ----------
+    job : Job
+    name : str
+        The notebook.
+    on_progress : callable, optional
+        As in ``run_notebook``.
+    aside : list, optional
+        Gets the path of a file that a person had changed, and that was set aside.
+    """
+    source = nbformat.reads(job.sources[name], as_version=4)
+    place, failed = job.folder / f"{name}.ipynb", job.folder / f"{name}.failed.ipynb"
+    outcome = run_notebook(
+        source,
+        name,
+        job.parameters[name],
+        job.limits,
+        earlier=place,
+        fresh=job.fresh,
+        on_progress=on_progress,
+    )
+    complete = outcome.status == "complete"
+    if outcome.notebook is not None:
+        content = nbformat.writes(outcome.notebook).encode()
+        was_there = files.put(place if complete else failed, content)
+        if aside is not None:
+            aside.append(was_there)
+    if complete and failed.exists() and files.is_ours(failed):
+        failed.unlink()
+    return outcome
 
 
-def _result(job: Job, status: str, message: str) -> Result:
-    return Result(job.student_id, job.name, job.folder, status, message)
+def _report(job: Job, outcomes: dict[str, Outcome]) -> tuple[dict[str, bytes], int, list[str], bool]:
+    """The report's files by name, its pages, the unanswered questions, and whether it was built now."""
+    told = [nbformat.writes(outcome.notebook) for outcome in outcomes.values()]
+    key = cache.key("lab_utils.report", [told, job.code_appendix])
+    kept = cache.get(key) if cache.enabled() and not job.fresh else None
+    if kept and all(_holds(job.folder / name, digest) for name, digest in kept["files"].items()):
+        return {}, kept["pages"], kept["unanswered"], False
+    with files.scratch() as scratch:
+        for name, content in zip(outcomes, told, strict=True):
+            (scratch / f"{name}.ipynb").write_text(content, encoding="utf-8")
+        built = report.build(scratch, code_appendix=job.code_appendix)
+        made = {path.name: path.read_bytes() for path in (built.html, built.pdf)}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in made.items()}
+    cache.put(key, {"pages": built.pages, "unanswered": built.unanswered, "files": digests})
+    return made, built.pages, built.unanswered, True
+
+
+def _holds(path: Path, digest: str) -> bool:
+    return path.is_file() and files.digest(path) == digest
+
+
+def record_of(notebook: nbformat.NotebookNode) -> dict[str, Any]:
+    """The record of a complete notebook as plain values."""
+    return json.loads(check.read_record(notebook).model_dump_json(by_alias=True))

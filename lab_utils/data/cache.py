@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_dir
 
+from lab_utils import files
 from lab_utils.data import network
 from lab_utils.data.files import parse_npz
 from lab_utils.data.records import MNIST_ARRAYS, Arrays, verify
@@ -36,7 +36,7 @@ class CorruptCacheError(LabError):
 
 def folder() -> Path:
     """Return the cache's folder: ``DAE_LAB_CACHE`` if set, else the user's cache folder of this system."""
-    return Path(os.environ.get("DAE_LAB_CACHE") or user_cache_dir("dae-lab", appauthor=False)).expanduser()
+    return files.home()
 
 
 def file() -> Path:

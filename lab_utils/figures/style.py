@@ -1,6 +1,7 @@
 """Colours and style of every picture. The colours are Okabe and Ito's, which any colour vision tells apart."""
 
 import matplotlib.pyplot as plt
+from IPython import get_ipython
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -21,6 +22,8 @@ FRAME = "#BBBBBB"
 
 def use_style() -> None:
     """Set the lab's style for this kernel: 220 dots per inch in the notebook, so that print is sharp."""
+    if shell := get_ipython():  # whatever MPLBACKEND says: a figure belongs in the notebook
+        shell.run_line_magic("matplotlib", "inline")
     set_matplotlib_formats("retina")
     plt.rcParams.update(
         {

@@ -1,6 +1,6 @@
-"""``python -m lab_utils.running.child``: execute one notebook with papermill, in a process of its own.
+"""Execute one notebook with papermill, in a process of its own.
 
-The parent (`runner`) prepares the working folder and is the only judge of time; this process writes what happened.
+The parent (``runner``) prepares the working folder and is the only judge of time; this process writes what happened.
 
 =================  ==============================================================
 ``job.json``       in: parameters, memory limit in bytes (or null)
@@ -26,7 +26,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from lab_utils.running.processes import kill, kill_job, write_json
+from lab_utils.files import write_json
+from lab_utils.mapping import end_with_parent
+from lab_utils.running.environment import python_command
+from lab_utils.running.processes import kill
 
 START_SECONDS = 120
 MEMORY_POLL_SECONDS = 0.4
@@ -39,8 +42,7 @@ class LabKernelManager(AsyncKernelManager):
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         """Return the kernel's command line."""
-        command = [sys.executable, "-m", "lab_utils.running.kernel", "-f", self.connection_file]
-        return command + (extra_arguments or [])
+        return python_command("lab_utils.running.kernel", "-f", self.connection_file, *(extra_arguments or []))
 
 
 class MemoryWatch(threading.Thread):
@@ -78,12 +80,6 @@ def resident(process: psutil.Process) -> int:
         return 0
 
 
-def die_with_parent() -> None:
-    """Wait for the parent's end of the pipe to close, which happens however the parent ends; then end all."""
-    sys.stdin.buffer.read()
-    kill_job()
-
-
 def execute(parameters: dict[str, object]) -> tuple[str, str]:
     """Run ``source.ipynb`` and return its status and what to tell the reader."""
     started = []
@@ -110,16 +106,17 @@ def execute(parameters: dict[str, object]) -> tuple[str, str]:
         return status, f"cell {error.cell_index}: {error.ename}: {ANSI.sub('', error.evalue)}"
     except DeadKernelError as error:
         return "died", f"the kernel ended while cell {started[-1]} was running ({error})"
+    except OSError as error:  # a full disk, say
+        return "error", f"{error.strerror or error}: {error.filename or Path.cwd()}"
     except Exception as error:
-        if started:
-            raise
-        return "did not start", f"{type(error).__name__}: {error}"
+        status = "error" if started else "did not start"
+        return status, f"{type(error).__name__}: {error}"
     return "complete", ""
 
 
 def main() -> None:
     """Execute the notebook of the working folder."""
-    threading.Thread(target=die_with_parent, daemon=True).start()
+    end_with_parent()
     job = json.loads(Path("job.json").read_text(encoding="utf-8"))
     watch = MemoryWatch(job["memory_limit"] or sys.maxsize)
     watch.start()
@@ -129,7 +126,3 @@ def main() -> None:
     elif status == "died":
         message += f"; until then it held at most {watch.peak / 1e9:.1f} GB"
     write_json(Path("result.json"), {"status": status, "message": message})
-
-
-if __name__ == "__main__":
-    main()

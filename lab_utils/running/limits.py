@@ -1,8 +1,9 @@
 """What one notebook may use: threads, minutes, memory."""
 
-import os
 from dataclasses import dataclass
+from typing import Any
 
+from lab_utils import machine
 from lab_utils.running.processes import usable_memory
 
 PROFILE_MINUTES = {"quick": 20, "full": 240}
@@ -16,7 +17,7 @@ class Limits:
     Attributes
     ----------
     threads : int
-        Thread budget of TensorFlow and OpenMP.
+        Thread budget of TensorFlow, OpenMP and joblib.
     minutes : float, optional
         Wall-clock limit; by default that of its profile, ``PROFILE_MINUTES``.
     memory : int, optional
@@ -27,11 +28,13 @@ class Limits:
     minutes: float | None = None
     memory: int | None = None
 
+    def seconds(self, parameters: dict[str, Any]) -> float:
+        """The wall-clock limit of a notebook with these parameters."""
+        return 60 * (self.minutes or PROFILE_MINUTES[parameters.get("profile") or "quick"])
+
 
 def shared_limits(workers: int, scheduler: str | None, minutes: float | None) -> Limits:
     """Share this machine's cores and memory among its workers; a Dask worker's machine is not known here."""
     if scheduler:
-        return Limits(minutes=minutes)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = usable_memory() // workers
-    return Limits(threads=max(1, cores // workers), minutes=minutes, memory=memory)
+        return Limits(minutes=minutes, memory=None)
+    return Limits(max(1, machine.cores() // workers), minutes, usable_memory() // workers)

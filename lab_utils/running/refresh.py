@@ -1,15 +1,17 @@
 """Execute a committed notebook with its defaults and write it back so that only real changes show in a diff."""
 
 import base64
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from lab_utils.files import replaced
+from lab_utils.running import execution
 from lab_utils.running.limits import Limits
 from lab_utils.running.runner import Outcome, run_notebook
+from lab_utils.running.source import read_notebook
 
 REFRESH_MINUTES = 20
 PICTURE = "denoised"
@@ -35,22 +37,14 @@ def refresh(path: Path, limits: Limits, on_progress: Any = None) -> Outcome:
     on_progress : callable, optional
         As in ``run_notebook``.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        executed = Path(folder) / path.name
-        outcome = run_notebook(
-            path,
-            executed,
-            {},
-            seconds_limit=60 * (limits.minutes or REFRESH_MINUTES),
-            threads=limits.threads,
-            memory_limit=limits.memory,
-            on_progress=on_progress,
-        )
-        if outcome.status == "complete":
-            notebook = clean(nbformat.read(executed, as_version=4))
-            with replaced(path) as part:
-                nbformat.write(notebook, part)
-            _save_picture(notebook, path.with_name(f"{PICTURE}.png"))
+    limits = replace(limits, minutes=limits.minutes or REFRESH_MINUTES)
+    outcome = run_notebook(read_notebook(path), path.stem, {}, limits, fresh=True, on_progress=on_progress)
+    if outcome.status == "complete":
+        notebook = clean(outcome.notebook)
+        notebook.metadata[execution.EXECUTION] = {"code": execution.code_of(notebook)}
+        with replaced(path) as part:
+            nbformat.write(notebook, part)
+        _save_picture(notebook, path.with_name(f"{PICTURE}.png"))
     return outcome
 
 

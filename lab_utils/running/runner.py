@@ -2,22 +2,25 @@
 
 import json
 import os
-import shutil
 import subprocess
-import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lab_utils.running import check
-from lab_utils.running.processes import child_environment, kill_job, write_json
+import nbformat
+
+from lab_utils import cache, files
+from lab_utils.running import check, execution
+from lab_utils.running.environment import child_environment, python_command
+from lab_utils.running.limits import Limits
+from lab_utils.running.processes import kill_job
 
 STARTS = 3
 """Kernels rarely fail to start when many start at once; so often is one tried. A student's error is never retried."""
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,89 +30,125 @@ class Outcome:
     Attributes
     ----------
     status : str
-        "complete", "raised", "died", "timeout", "out of memory", "incomplete" or "did not start".
+        "complete", "raised", "died", "timeout", "out of memory", "incomplete", "error" or "did not start".
     seconds : float
-        Wall-clock time, with the start of the kernel.
+        Wall-clock time of the run, with the start of the kernel; of one that was not repeated, the time it took then.
     message : str
         What happened, for a person; empty when complete.
+    notebook : NotebookNode, optional
+        The executed notebook, as far as it came.
+    reused : bool
+        Nothing was run now.
     """
 
     status: str
     seconds: float
     message: str = ""
+    notebook: nbformat.NotebookNode | None = None
+    reused: bool = False
 
 
 def run_notebook(
-    source: Path,
-    output: Path,
-    parameters: dict[str, object],
+    source: nbformat.NotebookNode,
+    name: str,
+    parameters: dict[str, Any],
+    limits: Limits | None = None,
     *,
-    notebook: str | None = None,
-    seconds_limit: float | None = None,
-    threads: int = 1,
-    memory_limit: int | None = None,
+    earlier: Path | None = None,
+    fresh: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Execute a notebook and put the result in its place once its content proves it complete.
-
-    A notebook that does not complete is left beside it as ``<name>.failed.ipynb``, for a person to look at.
+    """Execute a notebook, unless it was executed before with the same code, parameters, digits and libraries.
 
     Parameters
     ----------
-    source, output : Path
-        The notebook to run, and where the executed one goes. Braces in either are ordinary characters.
+    source : NotebookNode
+        From ``source.read_notebook``.
+    name : str
+        Which of the lab's notebooks it is, such as "02_in_lab".
     parameters : dict
         Values for the notebook's ``parameters`` cell, passed as they are: the text "1e5" stays text.
-    notebook : str, optional
-        Which of the lab's notebooks it is, such as "02_in_lab"; the stem of ``source`` by default.
-    seconds_limit : float, optional
-        After so many seconds the whole process group is killed.
-    threads : int
-        Thread budget of TensorFlow and OpenMP.
-    memory_limit : int, optional
-        Bytes of resident memory, all processes of the notebook together.
+    limits : Limits, optional
+    earlier : Path, optional
+        Where an earlier result may lie; as the lab has written it, it serves as well as the cache.
+    fresh : bool
+        Run every cell, and train everything, again.
     on_progress : callable, optional
         Called with (running cell, number of cells) a few times a second.
+
+    Returns
+    -------
+    Outcome
     """
-    source, output = Path(source), Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    failed = output.with_name(f"{output.stem}.failed.ipynb")
+    limits = limits or Limits()
+    key = execution.execution_key(source, parameters)
+    kept = None if fresh else _earlier(earlier, key) or _cached(key)
+    if kept is not None:
+        merged = execution.with_text_of(kept, source)
+        return Outcome("complete", execution.seconds_of(kept), notebook=merged, reused=True)
     begun = time.monotonic()
     for _ in range(STARTS):
-        scratch = Path(tempfile.mkdtemp(prefix=".run-", dir=output.parent))
-        try:
-            shutil.copyfile(source, scratch / "source.ipynb")
-            write_json(scratch / "job.json", {"parameters": parameters, "memory_limit": memory_limit})
-            status, message = _run_child(scratch, seconds_limit, threads, on_progress)
-            executed = scratch / "executed.ipynb"
-            if status == "complete":
-                faults = check.problems(executed, notebook=notebook or source.stem, expected=parameters)
-                status, message = ("incomplete", "; ".join(faults)) if faults else ("complete", "")
-            if status == "complete":
-                os.replace(executed, output)
-                failed.unlink(missing_ok=True)
-            elif _is_json(executed):
-                os.replace(executed, failed)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        status, message, executed = _run_once(source, name, parameters, limits, fresh, on_progress)
         if status != "did not start":
             break
-    return Outcome(status, time.monotonic() - begun, message)
+    seconds = time.monotonic() - begun
+    if status == "complete":
+        execution.stamp(executed, key, seconds)
+        cache.put(key, {"notebook": nbformat.writes(executed)})
+    return Outcome(status, seconds, message, executed)
+
+
+def _earlier(path: Path | None, key: str) -> nbformat.NotebookNode | None:
+    """The executed notebook of a folder of results, if these inputs made it and nobody has changed it."""
+    if path is None or not path.is_file() or not files.is_ours(path):
+        return None
+    executed = nbformat.read(path, as_version=4)
+    return executed if execution.key_of(executed) == key else None
+
+
+def _cached(key: str) -> nbformat.NotebookNode | None:
+    value = cache.get(key) if cache.enabled() else None
+    return nbformat.reads(value["notebook"], as_version=4) if value else None
+
+
+def _run_once(
+    source: nbformat.NotebookNode,
+    name: str,
+    parameters: dict[str, Any],
+    limits: Limits,
+    fresh: bool,
+    on_progress: Callable[[int, int], None] | None,
+) -> tuple[str, str, nbformat.NotebookNode | None]:
+    with files.scratch() as scratch:
+        nbformat.write(source, scratch / "source.ipynb")
+        files.write_json(scratch / "job.json", {"parameters": parameters, "memory_limit": limits.memory})
+        status, message = _run_child(scratch, limits, parameters, fresh, on_progress)
+        executed = _read(scratch / "executed.ipynb")
+        if status == "complete":
+            faults = check.problems(scratch / "executed.ipynb", notebook=name, expected=parameters)
+            status, message = ("incomplete", "; ".join(faults)) if faults else ("complete", "")
+    return status, message, executed
 
 
 def _run_child(
-    scratch: Path, seconds_limit: float | None, threads: int, on_progress: Callable[[int, int], None] | None
+    scratch: Path,
+    limits: Limits,
+    parameters: dict[str, Any],
+    fresh: bool,
+    on_progress: Callable[[int, int], None] | None,
 ) -> tuple[str, str]:
     """Start the child process in ``scratch``, wait for it, and leave no process of the job behind."""
     mark = uuid.uuid4().hex
     group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
-    deadline = time.monotonic() + (seconds_limit or float("inf"))
+    environment = child_environment(mark, scratch, limits.threads) | ({"DAE_LAB_USE_CACHE": "0"} if fresh else {})
+    seconds = limits.seconds(parameters)
+    deadline = time.monotonic() + seconds
     with open(scratch / "log.txt", "wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "lab_utils.running.child"],
+            python_command("lab_utils.running.child"),
             cwd=scratch,
-            env=child_environment(mark, scratch, threads),
-            stdin=subprocess.PIPE,  # never written to: it closes when this process ends, however it ends
+            env=environment,
+            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             **group,
@@ -122,15 +161,14 @@ def _run_child(
             timed_out = child.poll() is None
         finally:
             kill_job(mark)
-            child.stdin.close()
             child.wait()
-    return _verdict(scratch, timed_out, seconds_limit, child.returncode)
+    return _verdict(scratch, timed_out, seconds, child.returncode)
 
 
-def _verdict(scratch: Path, timed_out: bool, seconds_limit: float | None, exit_code: int) -> tuple[str, str]:
+def _verdict(scratch: Path, timed_out: bool, seconds: float, exit_code: int) -> tuple[str, str]:
     if timed_out:
         cell, cells = _progress(scratch)
-        return "timeout", f"stopped after {seconds_limit:g} s, in cell {cell} of {cells}"
+        return "timeout", f"stopped after {seconds:g} s, in cell {cell} of {cells}"
     result = scratch / "result.json"
     if result.exists():
         told = json.loads(result.read_text(encoding="utf-8"))
@@ -140,14 +178,15 @@ def _verdict(scratch: Path, timed_out: bool, seconds_limit: float | None, exit_c
 
 
 def _progress(scratch: Path) -> tuple[int, int]:
-    path = scratch / "progress.json"
-    return tuple(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else (0, 1)
-
-
-def _is_json(path: Path) -> bool:
-    """Return whether a notebook is whole: papermill writes in place and may have been killed in the middle."""
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        return tuple(json.loads((scratch / "progress.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        return False
-    return True
+        return (0, 1)
+
+
+def _read(path: Path) -> nbformat.NotebookNode | None:
+    """An executed notebook, or None where there is none or only half: papermill may have been killed in the middle."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception:
+        return None

@@ -1,12 +1,13 @@
 """What the trials of a study work with: their digits and their budget."""
 
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from lab_utils.cache import array_digest
 from lab_utils.errors import LabError
 
 
@@ -75,16 +76,8 @@ class Digits:
             arrays |= {name: split.digits[:size], f"{name}_labels": split.labels[:size]}
         return cls(**arrays)
 
-    def save(self, path: Path) -> None:
-        """Write the arrays for worker processes."""
-        np.savez(path, **vars(self))
-
+    @cached_property
     def checksum(self) -> str:
-        """SHA-256 of all digits and labels."""
-        return hashlib.sha256(b"".join(array.tobytes() for array in vars(self).values())).hexdigest()
-
-    @classmethod
-    def load(cls, path: Path) -> "Digits":
-        """Read what ``save`` wrote."""
-        with np.load(path) as arrays:
-            return cls(**arrays)
+        """SHA-256 (hex) of all digits and labels, with their shapes and dtypes."""
+        parts = [array_digest(getattr(self, field.name)) for field in fields(self)]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()

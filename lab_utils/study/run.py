@@ -1,38 +1,55 @@
-"""Run a study, in this process or in several, on a database that is named, or kept in the run store, or forgotten."""
+"""Run a study: what is not in the cache is computed, here, in several processes or on a cluster."""
 
 import math
-import os
-import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import numpy as np
+import optuna
 import pandas as pd
-from optuna.trial import TrialState
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from lab_utils import machine, store
-from lab_utils.errors import LabError
-from lab_utils.study.digits import Digits
-from lab_utils.study.ledger import Ledger, open_storage
-from lab_utils.study.plan import Plan
-from lab_utils.study.workers import start, thread_budget, watch, work
+from lab_utils import cache, machine, mapping
+from lab_utils.noise import corrupt, to_unit
+from lab_utils.study.digits import Budget, Digits
+from lab_utils.study.export import export
+from lab_utils.study.plan import Plan, Trial
+from lab_utils.study.space import suggest
+from lab_utils.study.tables import results
+from lab_utils.study.trial import SCORE_NOISE, run_trial
 
-CODE = (
-    *store.TRAINING_CODE,
-    *(f"study/{part}.py" for part in ("digits", "ledger", "plan", "run", "space", "tables", "trial", "workers")),
-    "features.py",
-)
-"""The files of this package that decide what a study finds."""
+STARTUP_TRIALS = 8
+"""TPE draws at random until it has seen so many trials, and stops none before."""
+
+ASKED_TOGETHER = 4
+"""Trials that TPE proposes at a time, whatever the number of workers: so that the same study proposes the same."""
+
+Scored = tuple[Trial, dict[str, Any]]
+"""A trial and its scores, see ``trial.Scores``; ``state`` is "complete" or "pruned"."""
+
+_one_at_a_time = threading.Lock()
+"""Trials of one process share traced models; a Dask worker may run several threads."""
+
+
+class Work(NamedTuple):
+    """What all trials of a study share."""
+
+    budget: Budget
+    digits: Digits
 
 
 def run_study(
-    plan: Plan, digits: Digits, storage: str = "", *, workers: int = 1, show_progress: bool | None = None
+    plan: Plan,
+    digits: Digits,
+    storage: str = "",
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    show_progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Run what is left to run of a study, and return all of it.
+    """Run a study. Killed and run again it continues, because the trials that were finished are in the cache.
 
     Parameters
     ----------
@@ -40,126 +57,137 @@ def run_study(
     digits : Digits
         From ``Digits.of(load_mnist(...), plan.budget)``.
     storage : str
-        An SQLAlchemy address; with the same address and plan an interrupted study continues, and several processes
-        or machines may work on one study at a time. Empty keeps the study in the run store, where an equal one is
-        found again and an interrupted one continues; without the store (see ``store.enabled``) it keeps nothing.
+        SQLAlchemy address of a database to which the finished study is exported, for Optuna's dashboard.
     workers : int
-        1 runs the trials in this process; more starts as many processes, each with an equal share of the cores. There
-        are never more than the cores that this process may use.
+        1 runs the trials in this process, more in as many processes; never more than there are cores.
+    scheduler : str, optional
+        Address of a Dask scheduler, to run on a cluster instead.
     show_progress : bool, optional
         By default a bar with the best error and the time left in a terminal and in JupyterLab, silence elsewhere.
 
     Returns
     -------
     DataFrame
-        One row per trial, see ``tables.results``; ``attrs["from_store"]`` says whether nothing was run now.
+        One row per trial, see ``tables.results``. ``attrs["computed"]`` counts the trials that the cache did not have.
 
     Raises
     ------
     LabError
-        When a worker fails, the database cannot be used or holds another study of that name.
+        A process is killed again and again, the cluster does not answer, or the storage cannot be used.
     """
-    plan, workers = replace(plan, data=digits.checksum()), min(workers, thread_budget())
-    with tempfile.TemporaryDirectory(prefix="dae-lab-study-", ignore_cleanup_errors=True) as name:
-        scratch = Path(name)
-
-        def run(address: str) -> pd.DataFrame:
-            return _run(plan, digits, address, workers, show_progress, scratch)
-
-        if storage:
-            return run(storage)
-        if store.enabled():
-            return _run_once(store.Entry(origin(plan, workers)), run, scratch)
-        return run(_sqlite(scratch / "study.db"))
-
-
-def origin(plan: Plan, workers: int) -> dict[str, Any]:
-    """Everything that the results of a study depend on. Workers count: a search learns from what is finished."""
-    return {
-        "plan": plan.to_json(),
-        "workers": workers,
-        "threads": thread_budget(),
-        "code": store.code(CODE),
-        "machine": machine.description(),
-    }
-
-
-def _run_once(entry: store.Entry, run: Callable[[str], pd.DataFrame], scratch: Path) -> pd.DataFrame:
-    """The study of this entry: read from the store, or run on a database there, and kept when it is complete."""
-    with entry.lock():
-        if kept := entry.read("result"):
-            (scratch / "study.db").write_bytes(kept.arrays["database"][0].tobytes())
-            frame = run(_sqlite(scratch / "study.db"))
-            frame.attrs["from_store"] = True
-            return frame
-        database = entry.path("checkpoint")
-        if not _usable(database):
-            database = scratch / "study.db"
-        frame = run(_sqlite(database))
-        entry.write("result", store.Kept({}, {"database": [np.fromfile(database, np.uint8)]}))
-        return frame
-
-
-def _usable(database: Path) -> bool:
-    """Whether a study can be kept in this file; one that is damaged is deleted and begun again."""
-    if not os.access(database.parent, os.W_OK):
-        return False
-    try:
-        open_storage(_sqlite(database)).engine.dispose()
-    except LabError:
-        database.unlink(missing_ok=True)
-    return True
-
-
-def _sqlite(database: Path) -> str:
-    return f"sqlite:///{database.as_posix()}"
-
-
-def _run(
-    plan: Plan, digits: Digits, storage: str, workers: int, show_progress: bool | None, scratch: Path
-) -> pd.DataFrame:
-    """Run what is left to run of a study on one database, and return all of it."""
-    with ExitStack() as stack:
-        books = open_storage(storage)
-        stack.callback(books.engine.dispose)
-        bar = stack.enter_context(_Progress(plan, show_progress))
-        if workers == 1:
-            work(plan, books, digits, on_trial=bar.show)
-        else:
-            watch(plan, books, start(plan, digits, storage, workers, scratch, stack), bar.show)
-        frame = plan.results(books)
-    frame.attrs["from_store"] = False
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    work, workers = Work(plan.budget, digits), min(workers, machine.cores())
+    bar = mapping.progress(sum(plan.sizes().values()), "trial", show_progress)
+    with bar, mapping.Map(work, workers=workers, scheduler=scheduler) as run_all:
+        runner = _Runner(work, run_all, bar)
+        scored = runner.run(plan.known())
+        if "tpe" in plan.stages:
+            scored += list(_tpe(plan, runner.run, _noise_left_in(plan.budget, digits)))
+        scored += runner.run(plan.confirm(results(scored)))
+        scored += runner.run(plan.test(results(scored)))
+    if storage:
+        export(scored, storage)
+    frame = results(scored)
+    frame.attrs["computed"] = runner.computed
     return frame
 
 
-class _Progress:
-    """A bar over all stages: trials finished, best validation error, time left."""
+class _Runner:
+    """Scores lists of trials, shows how far it is, and counts what had to be computed."""
 
-    def __init__(self, plan: Plan, show: bool | None) -> None:
-        self.plan, self.show_it = plan, show
-        self.finished: dict[str, int] = {}
-        self.best = math.inf
-        self.bar: tqdm | None = None
+    def __init__(self, work: Work, run_all: mapping.Map, bar: tqdm) -> None:
+        self.work, self.run_all, self.bar = work, run_all, bar
+        self.computed, self.best = 0, math.inf
 
-    def __enter__(self) -> "_Progress":
-        return self
+    def run(self, trials: list[Trial]) -> list[Scored]:
+        """Score trials and return them in their order."""
+        found = {trial: kept for trial in trials if (kept := self._kept(trial))}
+        for trial, scores in found.items():
+            self._show(trial, scores)
+        missing = [trial for trial in trials if trial not in found]
+        for trial, scores in self.run_all(score, missing):
+            found[trial] = scores
+            self.computed += 1
+            self._show(trial, scores)
+        return [(trial, found[trial]) for trial in trials]
 
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+    def _kept(self, trial: Trial) -> dict[str, Any] | None:
+        value = cache.get(key(trial, self.work)) if cache.enabled() else None
+        return value and value["scores"]
 
-    def show(self, ledgers: list[Ledger]) -> None:
-        """Bring the bar up to date with the stages at hand."""
-        for ledger in ledgers:
-            stage = ledger.study.study_name.removeprefix(f"{self.plan.name}/")
-            trials = ledger.finished().values()
-            self.finished[stage] = len(trials)
-            errors = (trial.value for trial in trials if trial.state == TrialState.COMPLETE and stage != "test")
-            self.best = min(self.best, *errors, math.inf)
-        done, planned = sum(self.finished.values()), sum(self.plan.sizes().values())
-        if self.bar is None:
-            hidden = not (machine.default_progress() if self.show_it is None else self.show_it)
-            self.bar = tqdm(total=planned, initial=done, unit="trial", disable=hidden, smoothing=0.1)
-        if done > self.bar.n:
-            self.bar.set_postfix_str(f"best error {self.best:.4f}", refresh=False)
-            self.bar.update(done - self.bar.n)
+    def _show(self, trial: Trial, scores: dict[str, Any]) -> None:
+        if trial.held_out == "validation" and scores["state"] == "complete" and scores["error"] is not None:
+            self.best = min(self.best, scores["error"])
+            self.bar.set_postfix_str(f"best validation error {self.best:.4f}", refresh=False)
+        self.bar.update()
+
+
+def key(trial: Trial, work: Work) -> str:
+    """The trial's key in the cache: what it is called and where it stands in the plan do not count."""
+    inputs = [trial.setting, trial.seed, trial.held_out, trial.limits, work.budget, work.digits.checksum]
+    return cache.key("lab_utils.study.trial", inputs)
+
+
+def score(trial: Trial, work: Work) -> dict[str, Any]:
+    """Compute one trial, in whichever process this is, and keep it."""
+    with _one_at_a_time:
+        scores = _computed(trial, work)
+    if cache.enabled():
+        cache.put(key(trial, work), {"scores": scores})
+    return scores
+
+
+def _computed(trial: Trial, work: Work) -> dict[str, Any]:
+    curve: list[float] = []
+
+    def report(epoch: int, error: float) -> None:
+        curve.append(error)
+        if epoch < len(trial.limits) and error > trial.limits[epoch]:
+            raise optuna.TrialPruned
+
+    try:
+        scores = run_trial(trial.setting, trial.seed, work.budget, work.digits, held_out=trial.held_out, report=report)
+    except optuna.TrialPruned:
+        return {"state": "pruned", "error": curve[-1], "epochs": len(curve), "diverged": False, "curve": curve}
+    plain = {name: None if _is_nan(value) else value for name, value in asdict(scores).items()}
+    return plain | {"state": "complete", "curve": curve}
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _tpe(plan: Plan, run: Callable[[list[Trial]], list[Scored]], worst: float) -> Iterator[Scored]:
+    """Ask TPE for settings, score them, tell it: in order, so that a repeated study proposes the same settings."""
+    sampler = optuna.samplers.TPESampler(
+        seed=plan.stage_seed("tpe"), n_startup_trials=STARTUP_TRIALS, constant_liar=True
+    )
+    study = optuna.create_study(sampler=sampler)
+    told: list[Scored] = []
+    for first in range(0, plan.trials, ASKED_TOGETHER):
+        asked = [study.ask() for _ in range(min(ASKED_TOGETHER, plan.trials - first))]
+        limits = _limits(told, plan.budget.epochs)
+        trials = [Trial("tpe", first + i, "", suggest(ask), plan.seed, limits) for i, ask in enumerate(asked)]
+        for ask, (trial, scores) in zip(asked, run(trials), strict=True):
+            study.tell(ask, worst if scores["error"] is None else scores["error"])
+            told.append((trial, scores))
+            yield trial, scores
+
+
+def _limits(told: list[Scored], epochs: int) -> tuple[float, ...]:
+    """Errors by epoch above which a trial is not worth going on with: the median of the finished ones.
+
+    The median stopping rule of Golovin et al. (2017), "Google Vizier", section 3.2.2; the first third of the epochs
+    never stops a trial.
+    """
+    curves = [scores["curve"] for _, scores in told if scores["state"] == "complete" and len(scores["curve"]) == epochs]
+    if len(told) < STARTUP_TRIALS or not curves:
+        return ()
+    medians = np.median(np.array(curves), axis=0)
+    return tuple(math.inf if epoch < epochs // 3 else float(median) for epoch, median in enumerate(medians))
+
+
+def _noise_left_in(budget: Budget, digits: Digits) -> float:
+    """The validation error of leaving the noise in: what a diverged trial is worth to TPE."""
+    noisy = corrupt(digits.validation, budget.noise_kind, budget.noise_level, SCORE_NOISE)
+    return float(((noisy - to_unit(digits.validation)) ** 2).mean())

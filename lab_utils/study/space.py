@@ -184,10 +184,3 @@ def to_params(setting: Setting) -> dict[str, Any]:
     """A setting as Optuna's parameters."""
     params = {name: value for name, value in asdict(setting).items() if name != "strength"}
     return params | setting.penalty()
-
-
-def from_params(params: dict[str, Any]) -> Setting:
-    """A setting from Optuna's parameters."""
-    return Setting(
-        **{name: params[name] for name in KNOB_NAMES}, strength=float(params.get(params["regularization"], 0.0))
-    )

@@ -1,75 +1,61 @@
 """Results as tidy tables: one row per trial, effects of each knob, learning curves, importance, Pareto front."""
 
-import os
+from collections.abc import Iterable
 from dataclasses import fields
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
 import pandas as pd
 
 from lab_utils.metrics import mean_interval
-from lab_utils.study.space import KNOB_NAMES, Setting, distributions, from_params, label, to_params
+from lab_utils.study.space import KNOB_NAMES, Setting, distributions, label, to_params
 from lab_utils.study.trial import SCORE_NAMES
+
+if TYPE_CHECKING:
+    from lab_utils.study.plan import Trial
 
 SETTING_NAMES = tuple(item.name for item in fields(Setting))
 COLUMNS = ("stage", "trial", "state", "varied", *SETTING_NAMES, "seed", *SCORE_NAMES, "curve")
 LOWER_IS_BETTER = {"error": True, "probe": False, "ari": False, "gap": True}
 
 
-def results(studies: dict[str, optuna.Study]) -> pd.DataFrame:
-    """Every finished trial of some Optuna studies.
+def results(scored: Iterable[tuple["Trial", dict[str, Any]]]) -> pd.DataFrame:
+    """Scored trials as a table.
 
     Parameters
     ----------
-    studies : dict of str to optuna.Study
-        Stage to its study.
+    scored : iterable of (plan.Trial, dict)
+        Trials and their scores, see ``trial.Scores``.
 
     Returns
     -------
     DataFrame
-        One row per finished trial, columns ``COLUMNS``: the stage, the trial's number in its plan, its state
-        ("complete" or "pruned"), the knob varied from the base, the six knobs and the strength, the seed, the scores
-        of ``trial.Scores``, and the validation error after each epoch. A pruned trial has no scores but ``error``,
-        its last validation error.
+        One row per trial, columns ``COLUMNS``: the stage, the trial's number in it, its state ("complete" or
+        "pruned"), the hyperparameter varied from the base, the six hyperparameters and the strength, the seed, the
+        scores, and the validation error after each epoch. A pruned trial has no scores but ``error``, its last
+        validation error.
     """
-    rows = []
-    for stage, study in studies.items():
-        trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-        rows += [_row(stage, trial) for trial in sorted(trials, key=lambda trial: trial.user_attrs["plan"])]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame([_row(trial, scores) for trial, scores in scored], columns=list(COLUMNS))
 
 
-def _row(stage: str, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    noted = trial.user_attrs
-    scores = noted.get("scores", {"error": trial.value, "diverged": False, "epochs": len(trial.intermediate_values)})
+def _row(trial: "Trial", scores: dict[str, Any]) -> dict[str, Any]:
     return {
-        "stage": stage,
-        "trial": noted["plan"],
-        "state": trial.state.name.lower(),
-        "varied": noted["varied"],
-        **vars(from_params(trial.params)),
-        "seed": noted["seed"],
+        "stage": trial.stage,
+        "trial": trial.number,
+        "state": scores["state"],
+        "varied": trial.varied,
+        **vars(trial.setting),
+        "seed": trial.seed,
         **{name: np.nan if scores.get(name) is None else scores[name] for name in SCORE_NAMES},
-        "curve": [value for _, value in sorted(trial.intermediate_values.items())],
+        "curve": scores["curve"],
     }
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table beside its target and rename it into place; lists become text with spaces between."""
+def csv(frame: pd.DataFrame) -> bytes:
+    """A table as the bytes of a CSV file; lists become text with spaces between."""
     plain = frame.assign(curve=[" ".join(f"{value:.6g}" for value in curve) for curve in frame["curve"]])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    plain.to_csv(temporary, index=False, float_format="%.6g")
-    temporary.replace(path)
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read what ``write_csv`` wrote."""
-    frame = pd.read_csv(path, dtype={"varied": str, "curve": str}, keep_default_na=False, na_values=[""])
-    curves = [[float(value) for value in text.split()] for text in frame["curve"].fillna("")]
-    return frame.assign(varied=frame["varied"].fillna(""), curve=curves)
+    return plain.to_csv(index=False, float_format="%.6g").encode()
 
 
 def as_setting(row: dict[str, Any]) -> Setting:

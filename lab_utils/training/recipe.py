@@ -27,8 +27,6 @@ class Recipe:
         "binary_crossentropy", as the manual, or "mean_squared_error".
     static_noise : bool
         True draws the training noise once, as the manual does; False draws it afresh for every batch.
-    patience : int
-        Epochs without a better validation loss before training stops; 0 never stops early.
     seed : int
         Random state of the order of digits and of the noise.
     """
@@ -41,7 +39,6 @@ class Recipe:
     schedule: str = "constant"
     loss: str = "binary_crossentropy"
     static_noise: bool = False
-    patience: int = 0
     seed: int = 0
 
 

@@ -1,15 +1,12 @@
-"""What a training leaves behind, and how it is used and kept."""
+"""What a training leaves behind, and how it is used."""
 
 import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
-import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 
-from lab_utils.errors import LabError
 from lab_utils.models import halves
 from lab_utils.training.recipe import Recipe
 
@@ -31,12 +28,12 @@ class Run:
     curve : list of (int, float)
         Digits seen so far and the mean training loss over the last few steps: finer than ``history``.
     seconds : float
-        Wall-clock time of the fit; of a run from the store, the time that it took when it was trained.
+        Wall-clock time of the fit; of a run from the cache, the time that it took when it was trained.
     digits_per_second : float
     peak_memory : int
         Bytes: the most that the process that trained it had held until then.
-    from_store : bool
-        True when nothing was trained now: an equal run was found in the store.
+    from_cache : bool
+        True when nothing was trained now: an equal run was found in the cache.
     """
 
     model: keras.Model
@@ -46,7 +43,7 @@ class Run:
     seconds: float = 0.0
     digits_per_second: float = 0.0
     peak_memory: int = 0
-    from_store: bool = False
+    from_cache: bool = False
 
     @property
     def encoder(self) -> keras.Model:
@@ -64,40 +61,14 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """All but the model, JSON-able; `restore` reads it."""
-        return vars(self) | {"model": None, "recipe": asdict(self.recipe)}
+        """All but the model and the recipe, JSON-able; `restore` reads it."""
+        return {name: value for name, value in vars(self).items() if name not in ("model", "recipe")}
 
     @classmethod
-    def restore(cls, model: keras.Model, record: dict[str, Any]) -> "Run":
-        """The run of a trained model and the ``record`` that was kept of it."""
+    def restore(cls, model: keras.Model, recipe: Recipe, record: dict[str, Any]) -> "Run":
+        """The run of a trained model and the ``record`` that the cache kept of it."""
         curve = [tuple(point) for point in record["curve"]]
-        return cls(**record | {"model": model, "recipe": Recipe(**record["recipe"]), "curve": curve})
-
-    def save(self, folder: Path) -> None:
-        """Write ``model.keras`` and ``run.json`` into ``folder``; the record is written last."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "model.keras")
-        temporary = folder / "run.json.tmp"
-        temporary.write_text(json.dumps(self.record), encoding="utf-8")
-        temporary.replace(folder / "run.json")
-
-    @classmethod
-    def load(cls, folder: Path) -> "Run":
-        """Read what ``save`` wrote.
-
-        Raises
-        ------
-        LabError
-            When the folder holds no complete run.
-        """
-        try:
-            record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            model = keras.saving.load_model(folder / "model.keras")
-        except (OSError, ValueError) as error:
-            raise LabError(
-                f"{folder} holds no complete run: {error}", "a folder written by Run.save", "Train again."
-            ) from error
-        return cls.restore(model, record)
+        return cls(model, recipe, **record | {"curve": curve, "from_cache": True})
 
 
 def predict(model: keras.Model, inputs: np.ndarray) -> np.ndarray:

@@ -18,13 +18,17 @@ VALIDATION_NOISE = 9_999
 """Random state of the validation digits' noise: the same in every epoch of every run."""
 
 
+Train = Callable[[tf.data.Iterator, tf.Tensor], tf.Tensor]
+Score = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
 def steps_per_epoch(digits: np.ndarray, recipe: Recipe) -> tuple[int, int]:
     """Full batches in one pass over the digits, and the digits in each."""
     size = min(recipe.batch_size, len(digits))
     return len(digits) // size, size
 
 
-def batches(digits: np.ndarray, recipe: Recipe, first_epoch: int = 0) -> tf.data.Dataset:
+def batches(digits: np.ndarray, recipe: Recipe) -> tf.data.Dataset:
     """The training stream: ``epochs`` shuffled passes of (noisy, clean) batches, (batch, 28, 28, 1) float32.
 
     Digits stay uint8 in memory and become float32 a batch at a time. What does not fill a batch is left out of
@@ -34,14 +38,13 @@ def batches(digits: np.ndarray, recipe: Recipe, first_epoch: int = 0) -> tf.data
     ----------
     digits : ndarray, shape (n, 28, 28), uint8
     recipe : Recipe
-    first_epoch : int
-        Passes to leave out: the stream is then what the whole one would be from there on.
     """
-    steps, size = steps_per_epoch(digits, recipe)
+    _, size = steps_per_epoch(digits, recipe)
     clean_digits = tf.constant(digits)
     if recipe.static_noise:
         fixed = tf.constant(corrupt(digits, recipe.noise_kind, recipe.noise_level, recipe.seed))
 
+    @tf.autograph.experimental.do_not_convert  # it has nothing to convert, and leaves files behind
     def pair(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         clean = tf.cast(tf.gather(clean_digits, index), tf.float32) / 255.0
         if recipe.static_noise:
@@ -51,8 +54,7 @@ def batches(digits: np.ndarray, recipe: Recipe, first_epoch: int = 0) -> tf.data
         return noisy[..., None], clean[..., None]
 
     order = tf.data.Dataset.range(len(digits)).shuffle(len(digits), seed=recipe.seed)
-    order = order.batch(size, drop_remainder=True).repeat(recipe.epochs)
-    order = order.enumerate().skip(first_epoch * steps)  # by drawing and dropping: later passes stay the same
+    order = order.batch(size, drop_remainder=True).repeat(recipe.epochs).enumerate()
     return order.map(pair, num_parallel_calls=1, deterministic=True).prefetch(4)
 
 
@@ -74,28 +76,30 @@ def learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedu
     )
 
 
-def trainer(model: keras.Model, recipe: Recipe, optimizer: keras.optimizers.Optimizer) -> Callable[..., tf.Tensor]:
+def trainer(model: keras.Model, recipe: Recipe, optimizer: keras.optimizers.Optimizer) -> Train:
     """A graph that trains on the next ``count`` batches of a stream and returns their mean loss."""
     weights = model.trainable_variables
 
-    @tf.function
+    @tf.function(autograph=False)
     def train(stream: tf.data.Iterator, count: tf.Tensor) -> tf.Tensor:
-        total = 0.0
-        for _ in tf.range(count):
-            noisy, clean = next(stream)
+        def step(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            noisy, clean = stream.get_next()
             with tf.GradientTape() as tape:
                 loss, _ = mean_loss(model, recipe, noisy, clean, training=True)
             optimizer.apply(tape.gradient(loss, weights), weights)
-            total += loss
+            return done + 1, total + loss
+
+        unfinished = lambda done, total: done < count  # noqa: E731
+        _, total = tf.while_loop(unfinished, step, (0, 0.0), parallel_iterations=1)
         return total / tf.cast(count, tf.float32)
 
     return train
 
 
-def scorer(model: keras.Model, recipe: Recipe) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+def scorer(model: keras.Model, recipe: Recipe) -> Score:
     """A graph that gives the loss of a batch and its PSNR (dB, mean over digits)."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def score(noisy: tf.Tensor, clean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         loss, output = mean_loss(model, recipe, noisy, clean, training=False)
         error = tf.reduce_mean(tf.square(clean - output), axis=(1, 2, 3))
@@ -104,7 +108,7 @@ def scorer(model: keras.Model, recipe: Recipe) -> Callable[..., tuple[tf.Tensor,
     return score
 
 
-def evaluator(score: Callable[..., tuple], recipe: Recipe, digits: np.ndarray) -> Callable[[], dict[str, float]]:
+def evaluator(score: Score, recipe: Recipe, digits: np.ndarray) -> Callable[[], dict[str, float]]:
     """Validation loss and PSNR (dB, mean over digits) on digits whose noise never changes."""
     noisy = corrupt(digits, recipe.noise_kind, recipe.noise_level, VALIDATION_NOISE)[..., None]
     clean = to_unit(digits)[..., None]
@@ -122,29 +126,36 @@ class Graphs(NamedTuple):
     """What a model is trained with; kept on the model, and as long as it."""
 
     loss: str
+    weights: list[keras.Variable]
     optimizer: keras.optimizers.Optimizer
-    train: Callable[..., tf.Tensor]
-    score: Callable[..., tuple[tf.Tensor, tf.Tensor]]
+    train: Train
+    score: Score
 
 
 def graphs(model: keras.Model, recipe: Recipe, steps: int) -> Graphs:
     """Optimizer, trainer and scorer of a model: those of its last training where they serve again.
 
     Tracing them costs more than a small model's training does, and TensorFlow never gives back all of a traced
-    graph's memory (10 MB). They serve again for the same loss at a constant learning rate; the optimizer is set back
-    to its beginning, so that the training is the same to the last bit.
+    graph's memory (10 MB). They serve again for the same loss and the same trainable weights at a constant learning
+    rate; the optimizer is set back to its beginning, so that the training is the same to the last bit.
     """
     kept: Graphs | None = getattr(model, "_graphs", None)
-    if kept and kept.loss == recipe.loss and recipe.schedule == "constant":
+    if kept and recipe.schedule == "constant" and kept.loss == recipe.loss and _same(kept.weights, model):
         for variable in kept.optimizer.variables:
             variable.assign(keras.ops.zeros_like(variable))
         kept.optimizer.learning_rate = recipe.learning_rate
         return kept
     optimizer = optimizer_of(model, recipe, steps)
-    made = Graphs(recipe.loss, optimizer, trainer(model, recipe, optimizer), scorer(model, recipe))
+    weights = list(model.trainable_variables)
+    made = Graphs(recipe.loss, weights, optimizer, trainer(model, recipe, optimizer), scorer(model, recipe))
     if recipe.schedule == "constant":
         object.__setattr__(model, "_graphs", made)  # past Keras, which would count the optimizer among the layers
     return made
+
+
+def _same(weights: list[keras.Variable], model: keras.Model) -> bool:
+    """Whether these are the weights that the model trains now; freezing a layer changes them."""
+    return [id(weight) for weight in weights] == [id(weight) for weight in model.trainable_variables]
 
 
 def mean_loss(model: keras.Model, recipe: Recipe, noisy: tf.Tensor, clean: tf.Tensor, training: bool) -> tuple:

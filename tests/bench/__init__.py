@@ -6,6 +6,7 @@ Times drift on a shared machine: only ratios inside one run compare.
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -58,7 +59,12 @@ def main(smoke: bool, out: Path, *, epochs: int = 10, repeats: int = 1, series: 
 
     out.mkdir(parents=True, exist_ok=True)
     sizes = Sizes.smoke() if smoke else Sizes(program_epochs=epochs)
-    found: dict[str, Any] = {"smoke": smoke, "machine": machine.description(), "sizes": asdict(sizes), "series": None}
+    found: dict[str, Any] = {
+        "smoke": smoke,
+        "machine": machine.description() | {"cores": machine.cores()},
+        "sizes": asdict(sizes),
+        "series": None,
+    }
     with tempfile.TemporaryDirectory(prefix="dae-lab-bench-") as scratch:
         bench = _Bench(sizes, Path(scratch))
         parts = {"steps": lambda: bench.steps(repeats), "trials": bench.trials}
@@ -137,21 +143,31 @@ class _Bench:
         }
 
     def series(self) -> dict[str, float]:
-        """Seconds of the whole lab report, with an empty store and again, and of the report's files alone."""
+        """Seconds of the whole lab report, with an empty cache and again, and of the report's files alone."""
         import nbformat
 
         from lab_utils.report import build
 
         folder = self.scratch / "report"
-        environment = {"DAE_LAB_STORE": str(self.scratch / "store"), "DAE_LAB_USE_STORE": "1"}
+        environment = {"DAE_LAB_CACHE": str(self._own_cache()), "DAE_LAB_USE_CACHE": "1"}
         command = [sys.executable, "-m", "lab_utils", "report", "--out", str(folder)]
         seconds = {}
-        for name in ("series, nothing stored", "series, again"):
+        for name in ("series, nothing cached", "series, again"):
             seconds[name] = self._timed(name, lambda n=name: self._run(n, command, environment))
             for path in sorted(folder.glob("*.ipynb")):
-                seconds[f"{name}: {path.stem}"] = nbformat.read(path, 4).metadata.papermill.duration
+                seconds[f"{name}: {path.stem}"] = nbformat.read(path, 4).metadata.dae_lab.seconds
         seconds["report, HTML and PDF"] = self._timed("report", lambda: build(folder))
         return seconds
+
+    def _own_cache(self) -> Path:
+        """A cache that holds the digits and no result."""
+        from lab_utils.data import cache
+
+        own = self.scratch / "cache"
+        own.mkdir()
+        if cache.file().exists():
+            shutil.copyfile(cache.file(), own / cache.file().name)
+        return own
 
     def child(self, name: str, task: dict[str, Any]) -> dict[str, Any]:
         """Run one measurement in its own process and return what it found."""

@@ -56,7 +56,7 @@ class Sizes:
     epochs : int
         The most that any other contender may take.
     steps : int
-        Training steps in one reading of the step time.
+        Training steps in one reading of the step time, a multiple of 16.
     readings : int
         Readings of the step time, alternating between its contenders.
     trials : int
@@ -70,7 +70,7 @@ class Sizes:
     test: int = 10_000
     program_epochs: int = 10
     epochs: int = 1_000
-    steps: int = 30
+    steps: int = 32
     readings: int = 5
     trials: int = 8
     trial_digits: int = 4_096
@@ -78,4 +78,4 @@ class Sizes:
     @classmethod
     def smoke(cls) -> "Sizes":
         """Just enough to see that everything works."""
-        return cls(1_000, 200, 200, program_epochs=1, epochs=1, steps=3, readings=2, trials=2, trial_digits=1_000)
+        return cls(1_000, 200, 200, program_epochs=1, epochs=1, steps=16, readings=2, trials=2, trial_digits=1_000)

@@ -76,6 +76,7 @@ def text(found: dict[str, Any]) -> str:
     parts = [
         "SMOKE TEST: these numbers mean nothing.\n" if found["smoke"] else "",
         tabulate(list(found["machine"].items()), tablefmt="plain", disable_numparse=True),
+        _about(found["machine"]),
         "",
         tabulate(rows, ["", *COLUMNS.values()], floatfmt=".2f", missingval="-", maxheadercolwidths=12),
         f"\nThe manual's program ran {sizes['program_epochs']} of its 10 epochs. Every time was measured, none is "
@@ -87,6 +88,12 @@ def text(found: dict[str, Any]) -> str:
     if found["series"]:
         parts += ["", tabulate(found["series"].items(), ["", "s"], floatfmt=".1f")]
     return "\n".join(parts)
+
+
+def _about(machine: dict[str, Any]) -> str:
+    """What decides the ratios: bfloat16 is fast with AMX, and only then."""
+    amx = machine.get("bfloat16") == "amx_bf16"
+    return f"This CPU {'has' if amx else 'has no'} AMX: compare only with machines that {'have' if amx else 'lack'} it."
 
 
 def _ratios(steps: dict[str, float]) -> list[tuple[str, float, float]]:

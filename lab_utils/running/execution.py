@@ -1,0 +1,88 @@
+"""What an executed notebook depends on, and how one that was executed before serves again."""
+
+import hashlib
+import json
+from typing import Any
+
+import nbformat
+
+from lab_utils import cache
+
+EXECUTION = "dae_lab"
+"""Where a notebook's metadata tell the key of its execution and the seconds that it took."""
+
+
+def execution_key(notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -> str:
+    """The key of a notebook's outputs: its code, its parameters, the digits, and the code that it imports.
+
+    What is written around the code, a student's answers above all, does not count. The code of this package is read
+    afresh: a process that lives for days must notice an update.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+    parameters : dict
+    """
+    digits = None
+    if "lab_utils.data" in _modules(notebook, cache.read_sources()):
+        from lab_utils import data  # scikit-learn, on which it rests, takes a second to import
+
+        source, seed = parameters.get("data_source") or "auto", parameters.get("seed") or 0
+        digits = data.load_mnist(source, seed).provenance.checksum
+    return cache.key("lab_utils.running.kernel", [code_of(notebook), parameters, digits])
+
+
+def code_of(notebook: nbformat.NotebookNode) -> str:
+    """SHA-256 (hex) of the code that a notebook runs: its cells, and what they import of this package."""
+    sources = cache.read_sources()
+    code = cache.code_digest(_modules(notebook, sources), sources)
+    return hashlib.sha256(json.dumps([_code_cells(notebook), code]).encode()).hexdigest()
+
+
+def _code_cells(notebook: nbformat.NotebookNode) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def _modules(notebook: nbformat.NotebookNode, sources: dict[str, bytes]) -> set[str]:
+    return {name for cell in _code_cells(notebook) for name in cache.imported_modules(cell, sources)}
+
+
+def stamp(executed: nbformat.NotebookNode, key: str, seconds: float) -> None:
+    """Note in an executed notebook what it was made from and how long that took."""
+    executed.metadata[EXECUTION] = {"key": key, "seconds": round(seconds, 1)}
+
+
+def seconds_of(executed: nbformat.NotebookNode) -> float:
+    """The seconds that the execution took; 0 where nothing tells."""
+    told = executed.metadata.get(EXECUTION)
+    seconds = told.get("seconds") if isinstance(told, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
+
+
+def key_of(executed: nbformat.NotebookNode) -> str | None:
+    """The key that `stamp` noted, or None."""
+    told = executed.metadata.get(EXECUTION)
+    return told.get("key") if isinstance(told, dict) else None
+
+
+def with_text_of(executed: nbformat.NotebookNode, source: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """An executed notebook with the text, the answers and the attachments of its source as they are now.
+
+    Parameters
+    ----------
+    executed : NotebookNode
+        Made from a notebook with the same code cells.
+    source : NotebookNode
+    """
+    merged = nbformat.from_dict(json.loads(json.dumps(executed)))
+    ran = [cell for cell in merged.cells if cell.cell_type == "code"]
+    cells = []
+    for cell in source.cells:
+        if cell.cell_type != "code":
+            cells.append(cell)
+            continue
+        while ran and ran[0].source != cell.source:  # the cell of parameters that papermill put in
+            cells.append(ran.pop(0))
+        cells.append(ran.pop(0))
+    merged.cells = cells + ran
+    return merged

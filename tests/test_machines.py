@@ -1,0 +1,114 @@
+"""Odd machines: what a person has set for other purposes changes no figure and no fact, and `doctor` names it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from small_notebooks import make_notebook
+
+ROOT = Path(__file__).resolve().parents[1]
+BODY = """\
+import random, matplotlib.pyplot as plt
+from lab_utils import figures, models
+figures.use_style()
+model = models.manual(random.Random(seed).randint(1, 1))
+print(model.count_params(), model.output_shape, model.dtype)
+plt.plot([1, 2]);
+"""
+KERAS = {"floatx": "float16", "epsilon": 0.1, "backend": "theano", "image_data_format": "channels_first"}
+MACHINES = {
+    "a backend for scripts": ({"MPLBACKEND": "Agg"}, "MPLBACKEND=Agg"),
+    "a backend with windows": ({"MPLBACKEND": "TkAgg"}, "MPLBACKEND=TkAgg"),
+    "keras.json": ({"HOME": "HERE"}, "channels_first"),
+    "another Keras backend": ({"KERAS_BACKEND": "torch"}, "KERAS_BACKEND=torch"),
+    "no thread": ({"TF_NUM_INTRAOP_THREADS": "0"}, "TF_NUM_INTRAOP_THREADS=0"),
+    "random.py": ({}, "random.py"),
+}
+
+
+def command(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """The command as a script would start it: its own folder is not on Python's path."""
+    program = f"import sys; sys.path.append({str(ROOT)!r}); from lab_utils.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-P", "-c", program, *map(str, arguments)],
+        env=os.environ | environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_notebook_runs_the_same_and_doctor_names_the_cause(tmp_path, machine):
+    settings, named = MACHINES[machine]
+    settings = {name: value.replace("HERE", str(tmp_path)) for name, value in settings.items()}
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text(json.dumps(KERAS) if "HOME" in settings else "{}")
+    if machine == "random.py":
+        (tmp_path / "random.py").write_text("raise SystemExit('shadowed')")
+    source = make_notebook(tmp_path / "nb" / "01_pre_lab.ipynb", BODY)
+    done = command("run", source, "--out", tmp_path / "out.ipynb", cwd=tmp_path, **settings)
+    assert done.returncode == 0, done.stderr
+    cells = {cell.id: cell for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells}
+    text, picture = cells["body"].outputs
+    assert text.text == "185217 (None, 28, 28, 1) float32\n" and "image/png" in picture.data
+    examined = command("doctor", cwd=tmp_path, **settings)
+    assert named in examined.stdout and examined.returncode == 1, examined
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="needs a small disk of its own")
+@pytest.mark.parametrize("kilobytes", [60, 300])
+def test_a_full_disk_is_named(tmp_path, kilobytes):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", disk]).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        (disk / "filler").write_bytes(b"x" * (kilobytes - 20) * 1000)
+        source = make_notebook(tmp_path / "nb" / "01_pre_lab.ipynb", f"print('x' * {kilobytes * 1000})")
+        done = command("run", source, "--out", disk / "out.ipynb", cwd=tmp_path)
+        assert done.returncode == 2 and "The disk is full" in done.stderr and str(disk) in done.stderr, done
+        assert "Traceback" not in done.stderr and "MB are free" in done.stderr
+        done = command("run", source, cwd=tmp_path, DAE_LAB_CACHE=str(disk / "cache"), DAE_LAB_USE_CACHE="1")
+        assert done.returncode in (0, 1, 2) and "Traceback" not in done.stderr, done
+        assert done.returncode == 0 or "No space left" in done.stderr or "disk is full" in done.stderr, done
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "NB", "--out", "FILE/x.ipynb"),
+        ("report", "--out", "FILE"),
+        ("report", "--out", "~nosuchuser/x"),
+        ("report", "--out", "x" * 5000),
+        ("run", "NB", "--minutes", "nan"),
+        ("run", "NB", "--minutes", "inf"),
+        ("batch", "FILE", "--out", "out"),
+        ("study", "-p", "nothing", "1"),
+        ("report", "--notebooks", "FILE"),
+    ],
+    ids=lambda arguments: " ".join(arguments)[:40],
+)
+def test_what_cannot_be_used_is_named_without_a_traceback(tmp_path, arguments):
+    make_notebook(tmp_path / "01_pre_lab.ipynb")
+    (tmp_path / "file.txt").write_text("a file")
+    names = {"NB": str(tmp_path / "01_pre_lab.ipynb"), "FILE": str(tmp_path / "file.txt")}
+    told = [names.get(each, each).replace("FILE", names["FILE"]) for each in arguments]
+    done = command(*told, cwd=tmp_path)
+    assert done.returncode in (1, 2) and "Traceback" not in done.stderr and done.stderr.strip(), done
+
+
+def test_a_console_that_lacks_a_letter_ends_well(tmp_path):
+    roster = tmp_path / "l.csv"
+    roster.write_text("student_id,name\n1,One\n", encoding="utf-8")
+    for name in ("01_pre_lab", "02_in_lab", "03_post_lab"):
+        make_notebook(tmp_path / "notebooks" / f"{name}.ipynb")
+    done = command("batch", roster, "--out", tmp_path / "தமிழ்", cwd=tmp_path, PYTHONIOENCODING="cp1252")
+    assert done.returncode == 0 and "\\u0ba4" in done.stdout, done
