@@ -381,8 +381,8 @@ def storage_address(address: str, workers: int = 1) -> str:
 
 def masked_storage(address: str) -> str:
     """Return a database's address for messages: without its password, also where it does not parse."""
-    masked = re.sub(r"//[^/]*@", "//***@", address, flags=re.DOTALL) if "//" in address else address
-    masked = re.sub(r"^[^/]*@", "***@", masked, flags=re.DOTALL)
+    masked = re.sub(r"(?s)^([\w+.-]*:/{0,2})?.*@", r"\1***@", address)
+    masked = re.sub(r"(//[^/@:]*):(?![0-9]*(?:/|$))[^/]*", r"\1:***", masked)
     return re.sub(r"(?i)((?:pass|pwd|secret|token|key)[^=&]*=)[^&]*", r"\1***", masked)
 
 
