@@ -215,7 +215,8 @@ def label_efficiency(
     """Accuracy of the linear probe when only a few digits have labels.
 
     Every draw takes as many digits of each class, and depends on the labels and ``random_state`` alone: two
-    representations of the same digits are probed with the same labelled digits, and may be compared in pairs.
+    representations of the same digits are probed with the same labelled digits, and may be compared in pairs. A
+    count that needs more digits of a class than there are is left out: the curve ends before it.
 
     Parameters
     ----------
@@ -236,23 +237,24 @@ def label_efficiency(
     Raises
     ------
     LabError
-        If a count cannot be shared equally among the classes.
+        If a count cannot be shared equally among the classes, or there are too few digits for every count.
     """
     arrays = [features_fit, labels_fit, features_test, labels_test]
 
     def probe_all() -> pd.DataFrame:
         by_class = pd.Series(labels_fit).groupby(labels_fit)
         smallest = by_class.size().min()
+        most = smallest * by_class.ngroups
         rows = []
         for count in counts:
             per_class, rest = divmod(count, by_class.ngroups)
-            if rest or not 0 < per_class <= smallest:
+            if rest or per_class < 1 or min(counts) > most:
                 raise LabError(
                     f"{count} labels cannot be drawn equally from {by_class.ngroups} classes.",
-                    f"multiples of {by_class.ngroups} up to {smallest * by_class.ngroups}",
+                    f"multiples of {by_class.ngroups} up to {most}",
                     "Change the counts, or encode more digits.",
                 )
-            for draw in range(draws):
+            for draw in range(draws if count <= most else 0):
                 chosen = by_class.sample(per_class, random_state=random_state + draw).index
                 probe = linear_probe(features_fit[chosen], labels_fit[chosen])
                 accuracy = probe.score(features_test, labels_test)
@@ -353,5 +355,6 @@ def map_2d(codes: np.ndarray, random_state: int = 0) -> np.ndarray:
     van der Maaten & Hinton (2008), "Visualizing data using t-SNE", JMLR 9.
     """
     leading = PCA(min(50, *codes.shape), random_state=random_state).fit_transform(codes)
+    start = "pca" if leading.shape[1] > 1 and leading.any() else "random"  # a code of one value, or of zeros only
     with threadpool_limits(1):  # its threads wait for each other at every step: 7x slower on a busy machine
-        return TSNE(init="pca", max_iter=500, random_state=random_state).fit_transform(leading)
+        return TSNE(init=start, max_iter=500, random_state=random_state).fit_transform(leading)

@@ -28,17 +28,22 @@ OWNED = re.compile(r"(?P<host>[0-9a-f]{12})-(?P<process>\d+)-.*")
 def home() -> Path:
     """The lab's folder of files that can be made again: ``DAE_LAB_CACHE`` if set, else the system's place for them.
 
+    Where nobody knows a home directory (a container that runs under a number without an account), it is a folder in
+    the system's temporary one.
+
     Raises
     ------
     LabError
-        There is no such place: the user has no home folder.
+        For a ``DAE_LAB_CACHE`` under the home of somebody who is not there.
     """
     chosen = os.environ.get("DAE_LAB_CACHE")
     try:
         return Path(chosen or user_cache_dir("dae-lab", appauthor=False)).expanduser().resolve()
     except (RuntimeError, KeyError) as error:
+        if not chosen:
+            return Path(tempfile.gettempdir()).resolve() / f"dae-lab-{os.getuid()}"
         raise LabError(
-            f"There is no folder for the lab's cache: {error}.", "an existing folder", "Set DAE_LAB_CACHE to one."
+            f"DAE_LAB_CACHE is '{chosen[:200]}': {error}", "the path of a folder", "Set it to another folder."
         ) from error
 
 

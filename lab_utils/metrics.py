@@ -18,6 +18,10 @@ KERAS_EPSILON = 1e-7
 """Keras clips probabilities to [1e-7, 1 - 1e-7] before the logarithm (``keras.config.epsilon``)."""
 
 
+SMALLEST_MSE = (1 / 255) ** 2 / 784
+"""The smallest error that digits of 256 grey levels can show: one pixel of 784, wrong by one level."""
+
+
 class Interval(NamedTuple):
     """A mean and the two ends of its confidence interval, in the unit of the values."""
 
@@ -59,14 +63,16 @@ def mse(clean: np.ndarray, estimate: np.ndarray) -> np.ndarray:
 def psnr(clean: np.ndarray, estimate: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio, 10 log10(1 / MSE), for a peak of 1.
 
+    Without an error the ratio is infinite, and so would be the mean of any set with one digit that the noise left
+    unchanged (masking of a few pixels does that). The error is therefore taken to be at least ``SMALLEST_MSE``: the
+    clean digits are known to 256 grey levels only, and no smaller error can be seen on that grid.
+
     Returns
     -------
     ndarray, shape (n,), float64
-        One value per digit, in dB. An estimate identical to its clean digit has no error to compare with:
-        its PSNR is ``inf``, and so is the mean of any set that holds it.
+        One value per digit, in dB, at most 77.07.
     """
-    with np.errstate(divide="ignore"):
-        return -10 * np.log10(mse(clean, estimate))
+    return -10 * np.log10(np.maximum(mse(clean, estimate), SMALLEST_MSE))
 
 
 def ssim(clean: np.ndarray, estimate: np.ndarray) -> np.ndarray:
@@ -129,8 +135,8 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     Returns
     -------
     Interval
-        Mean, low, high. The ends are NaN where no interval exists: for a single value, and for an infinite
-        one (the PSNR of identical digits).
+        Mean, low, high. The ends are NaN where no interval exists: for a single value, and where one is not
+        finite.
 
     References
     ----------
@@ -167,7 +173,7 @@ def paired_interval(values: np.ndarray, others: np.ndarray, confidence: float = 
         raise LabError(
             f"{values.shape} values against {others.shape}.", "equal shapes", "Pair the same digits or seeds."
         )
-    with np.errstate(invalid="ignore"):  # inf - inf: NaN is the honest answer
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, and so is the interval
         return mean_interval(values - others, confidence)
 
 

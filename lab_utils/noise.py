@@ -23,10 +23,33 @@ MAX_LEVEL = 1.0
 
 
 def to_unit(digits: np.ndarray) -> np.ndarray:
-    """Pixels as float32 in [0, 1], shape kept; uint8 is divided by 255, floats are taken as they are."""
-    if digits.dtype == np.uint8:
-        return digits.astype(np.float32) / np.float32(255)
-    return digits.astype(np.float32, copy=False)
+    """Pixels as float32 in [0, 1], shape kept.
+
+    Parameters
+    ----------
+    digits : ndarray
+        Of any integer type with grey levels 0 to 255, which are divided by 255; or floats in [0, 1], taken as they
+        are.
+
+    Raises
+    ------
+    LabError
+        For pixels outside these ranges, NaN, or another type.
+    """
+    integers = np.issubdtype(digits.dtype, np.integer)
+    if not integers and not np.issubdtype(digits.dtype, np.floating):
+        raise _not_pixels(f"dtype {digits.dtype}")
+    largest = 255 if integers else 1
+    if digits.dtype != np.uint8 and digits.size and not (digits.min() >= 0 and digits.max() <= largest):
+        raise _not_pixels(f"{digits.dtype} pixels from {digits.min()} to {digits.max()}")
+    unit = digits.astype(np.float32, copy=False)
+    return unit / np.float32(255) if integers else unit
+
+
+def _not_pixels(what: str) -> LabError:
+    return LabError(
+        f"Digits have {what}.", "integers from 0 to 255, or floats from 0 to 1", "Scale the digits to one of these."
+    )
 
 
 def check(kind: str, level: float) -> None:
@@ -48,7 +71,7 @@ def corrupt(digits: np.ndarray, kind: str, level: float, seed: int) -> np.ndarra
 
     Parameters
     ----------
-    digits : ndarray, shape (n, 28, 28), uint8 in [0, 255] or float in [0, 1]
+    digits : ndarray, shape (n, 28, 28), integers in [0, 255] or float in [0, 1]
         Clean digits.
     kind : str
         A key of ``KINDS``.

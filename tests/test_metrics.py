@@ -55,11 +55,30 @@ def test_a_known_error_gives_the_known_numbers():
     assert metrics.bce(black, grey) == pytest.approx(-np.log(0.9))
 
 
-def test_identical_digits_have_infinite_psnr_and_no_interval(pair):
+def test_an_unchanged_digit_has_the_psnr_of_the_smallest_visible_error(pair):
     clean, _ = pair
-    assert np.isposinf(metrics.psnr(clean, clean)).all()
+    step = clean.astype(np.float64)
+    step[:, 14, 14] += np.where(step[:, 14, 14] > 0.5, -1, 1) / 255
+    smallest = 10 * np.log10(255**2 * 784)
+    np.testing.assert_allclose(metrics.psnr(clean, clean), smallest)
+    np.testing.assert_allclose(metrics.psnr(clean.astype(np.float64), step), smallest, rtol=1e-6)
     np.testing.assert_array_equal(metrics.ssim(clean, clean), 1)
-    mean, low, high = metrics.mean_interval(metrics.psnr(clean, clean))
+    assert metrics.mean_interval(metrics.psnr(clean, clean)) == pytest.approx((smallest,) * 3)
+
+
+def test_digits_that_masking_left_unchanged_have_a_finite_mean_and_interval():
+    digits = load_mnist("embedded").test.digits
+    clean = to_unit(digits)
+    noisy = clean.copy()
+    noisy[:400] = corrupt(digits[:400], "masking", 0.05, seed=13)
+    table = metrics.quality(clean[395:405], noisy[395:405])
+    assert (table.mse == 0).any() and np.isfinite(table).all(axis=None)
+    assert np.isfinite(metrics.mean_interval(table.psnr)).all()
+    assert np.isfinite(metrics.summary(clean[395:405], [noisy[395:405]])["psnr_high"])
+
+
+def test_where_something_is_not_finite_there_is_no_interval():
+    mean, low, high = metrics.mean_interval([np.inf, 1.0])
     assert np.isposinf(mean) and np.isnan(low) and np.isnan(high)
     assert np.isnan(metrics.paired_interval([np.inf, 1], [np.inf, 1]).mean)
 

@@ -52,3 +52,36 @@ def test_the_graph_draws_from_the_same_distribution(kind, level):
 def test_unknown_kinds_and_levels_are_refused(kind, level):
     with pytest.raises(LabError, match=r"rain|-0\.1|1\.5"):
         corrupt(GREY, kind, level, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64])
+def test_every_integer_type_is_scaled(dtype):
+    digits = np.arange(256).reshape(1, 16, 16).astype(dtype)
+    unit = to_unit(digits)
+    assert unit.dtype == np.float32 and unit.min() == 0 and unit.max() == 1
+    np.testing.assert_array_equal(unit, to_unit(digits.astype(np.uint8)))
+    np.testing.assert_array_equal(
+        corrupt(digits, "gaussian", 0.5, 1), corrupt(digits.astype(np.uint8), "gaussian", 0.5, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    "digits",
+    [
+        np.array([0, 256]),
+        np.array([-1, 3]),
+        np.array([0.0, 1.5]),
+        np.array([-0.1, 1.0]),
+        np.array([0.5, np.nan]),
+        np.array([128.0, 255.0], np.float32),
+        np.array(["0"]),
+        np.array([True]),
+    ],
+)
+def test_what_are_no_pixels_is_refused(digits):
+    with pytest.raises(LabError, match="Digits have"):
+        to_unit(digits)
+
+
+def test_no_digits_are_no_mistake():
+    assert to_unit(np.empty((0, 28, 28))).shape == (0, 28, 28)

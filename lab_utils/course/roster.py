@@ -1,27 +1,32 @@
 """A class list (CSV or XLSX) read as text, with every problem reported at once before anything runs."""
 
-import csv
 import difflib
-import io
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.cell import Cell
-
 from lab_utils import settings
-from lab_utils.course.names import folder_name, identity_key
+from lab_utils.course.headings import Layout, layout
+from lab_utils.course.names import folder_name, identity_key, lookalike_keys, unprintable_marks
+from lab_utils.course.sheets import Sheet, read_sheet
 from lab_utils.errors import LabError
 from lab_utils.running.parameters import for_series, from_text, student_seed
 from lab_utils.text import SCRIPTS, lacking
 
-LARGEST_BYTES = 20_000_000
 REQUIRED = ("student_id", "name")
 NOT_COLUMNS = {"student_id", "student_name", "storage"}
 """The first two have their own columns; ``storage`` names a file to write, which a roster must not choose."""
 PARAMETERS = {name for model in settings.NOTEBOOKS.values() for name in model.model_fields} - NOT_COLUMNS
 COLUMNS = (*REQUIRED, *sorted(PARAMETERS))
+HALVES = ("first_name", "last_name")
+SHOWN = 20
+"""Problems and warnings that are shown one by one; the others are counted."""
+AS_TEXT = "format the column as Text and type it again"
+MADE_ROUNDED = f"the spreadsheet has made a rounded number of it; {AS_TEXT}"
+ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE][+-][0-9]{1,3}")
+"""How spreadsheets write a number of which they have kept a few digits; an ID such as 1e5 has no sign."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +62,42 @@ class RosterError(LabError):
     """A roster that cannot be used; ``problems`` holds all there are, in the order of the rows."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
-        listed = "\n".join(f"  {problem}" for problem in problems)
+        listed = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
+        more = f"\n  … and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
         noun = "problem" if len(problems) == 1 else "problems"
         super().__init__(
-            f"{path.name} has {len(problems)} {noun}; nothing was run.\n{listed}",
+            f"{path.name} has {len(problems):,} {noun}; nothing was run.{listed}{more}",
             "one row per student; columns " + ", ".join(REQUIRED) + " and any parameter: " + ", ".join(COLUMNS[2:]),
             "Correct these cells and start the batch again.",
         )
         self.problems = problems
 
 
-def read_roster(
-    path: str | Path, notebooks: list[str] | None = None, common: dict[str, str] | None = None
-) -> list[Student]:
+class Roster(list[Student]):
+    """The students of a class; ``warnings`` holds sentences about what is allowed but may be a mistake."""
+
+    def __init__(self, students: Iterable[Student], warnings: list[str]) -> None:
+        super().__init__(students)
+        self.warnings = warnings
+
+
+def read_roster(path: str | Path, notebooks: list[str] | None = None, common: dict[str, str] | None = None) -> Roster:
     """Read and validate a roster.
 
     Parameters
     ----------
     path : str or Path
         ``.csv`` (UTF-8 or UTF-16, with or without byte order mark; comma, semicolon or tab) or ``.xlsx`` (its
-        first sheet).
+        first sheet). Columns ``student_id`` and ``name``, and any parameter; or an export of Moodle or Canvas.
     notebooks : list of str, optional
         The notebooks that will run; all of the lab's by default.
     common : dict, optional
         Parameters of the whole class, as text; a filled cell of the roster beats them.
+
+    Returns
+    -------
+    Roster
+        The students, in the order of the rows, and ``warnings``: IDs that look alike, columns without use.
 
     Raises
     ------
@@ -93,23 +110,27 @@ def read_roster(
     notebooks = notebooks or list(settings.NOTEBOOKS)
     common = common or {}
     for_series(notebooks, common)
-    rows, doubts = _read_rows(path)
-    if not rows:
+    sheet = read_sheet(path)
+    if not sheet.rows:
         raise LabError(f"{path.name} is empty.", "a header row and one row per student", "Fill it in.")
-    header, *body = rows
-    columns = [_column_name(cell) for cell in header]
-    body = [(number, row) for number, row in enumerate(body, start=2) if any(row)]
-    problems = _header_problems(columns, header)
-    if problems:
+    first, *numbers = sheet.rows
+    header = sheet.rows[first]
+    found = layout(header, [sheet.rows[number] for number in numbers])
+    if problems := _header_problems(found, header, first):
         raise RosterError(path, problems)
-    if not body:
+    students = {number: row for number in numbers if found.is_student(row := sheet.rows[number])}
+    if not students:
         raise LabError(f"{path.name} names no student.", "one row per student", "Fill it in.")
-    problems = [Problem(row, columns[column], what) for (row, column), what in doubts.items() if column < len(columns)]
-    problems += [problem for number, row in body for problem in _row_problems(number, row, columns, notebooks)]
-    problems += _duplicates([(number, _cells(row, columns)["student_id"]) for number, row in body])
+    cells = {
+        number: {name: text for name, text in found.cells(row).items() if name in COLUMNS}
+        for number, row in students.items()
+    }
+    problems = [problem for number in cells for problem in _row_problems(number, cells[number], notebooks, common)]
+    problems += _beyond(students, header) + _changed(sheet, found, students) + _duplicates(cells)
     if problems:
         raise RosterError(path, sorted(problems, key=lambda problem: problem.row))
-    return [_student(_cells(row, columns), notebooks, common) for _, row in body]
+    warnings = _lookalikes(cells) + _not_used(found, header, len(numbers) - len(students))
+    return Roster([_student(row, notebooks, common) for row in cells.values()], warnings)
 
 
 def _student(cells: dict[str, str], notebooks: list[str], common: dict[str, str]) -> Student:
@@ -124,53 +145,74 @@ def _student(cells: dict[str, str], notebooks: list[str], common: dict[str, str]
     return Student(texts["student_id"], texts["student_name"], parameters)
 
 
-def _cells(row: list[str], columns: list[str]) -> dict[str, str]:
-    """Return the cells by column; a row that ends early has blanks."""
-    return dict(zip(columns, row + [""] * len(columns), strict=False))
-
-
-def _column_name(cell: str) -> str:
-    name = "_".join(cell.lower().replace("-", " ").replace("_", " ").split())
-    return "name" if name == "student_name" else name
-
-
-def _header_problems(columns: list[str], header: list[str]) -> list[Problem]:
+def _header_problems(found: Layout, header: list[str], row: int) -> list[Problem]:
     problems = []
-    for index, name in enumerate(columns):
-        if name not in COLUMNS:
+    for index, name in enumerate(found.columns):
+        if name in found.columns[:index] and name in {*COLUMNS, *HALVES}:
+            problems.append(Problem(row, name, "this column stands here twice"))
+        elif name not in {*COLUMNS, *HALVES, ""} and not found.exported:
             near = difflib.get_close_matches(name, COLUMNS, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            problems.append(Problem(1, repr(header[index]), "unknown column" + hint))
-        elif name in columns[:index]:
-            problems.append(Problem(1, name, "this column stands here twice"))
-    return problems + [Problem(1, name, "this column is missing") for name in REQUIRED if name not in columns]
+            problems.append(Problem(row, repr(header[index][:60]), "unknown column" + hint))
+    missing = {"student_id", "name"} - set(found.columns)
+    if set(HALVES) <= set(found.columns):
+        missing -= {"name"}
+    return problems + [Problem(row, name, "this column is missing") for name in sorted(missing, reverse=True)]
 
 
-def _row_problems(number: int, row: list[str], columns: list[str], notebooks: list[str]) -> list[Problem]:
-    cells = _cells(row, columns)
-    problems = [Problem(number, name, "blank") for name in REQUIRED if not identity_key(cells[name])]
-    if len(row) > len(columns):
-        problems.append(Problem(number, str(len(columns) + 1), "a cell beyond the last column"))
+def _row_problems(
+    number: int, cells: dict[str, str], notebooks: list[str], common: dict[str, str]
+) -> Iterator[Problem]:
+    """Find what is wrong in one row; a parameter is judged beside the others that hold for this student."""
+    yield from (Problem(number, name, "blank") for name in REQUIRED if not identity_key(cells[name]))
+    if ROUNDED.fullmatch(cells["student_id"]):
+        yield Problem(number, "student_id", MADE_ROUNDED)
     for column, text in cells.items():
         if missing := lacking(text):
             shown = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing[:5])
-            problems.append(Problem(number, column, f"the report's fonts lack {shown}; allowed: {SCRIPTS}"))
-        name = "student_name" if column == "name" else column
-        with_it = [notebook for notebook in notebooks if name in settings.NOTEBOOKS[notebook].model_fields]
-        for notebook in with_it if text else []:
-            try:
-                settings.check(notebook, from_text(notebook, {name: text}))
-            except LabError as error:
-                problems.append(Problem(number, column, f"{text[:60]!r} is not allowed; {error.allowed}"))
-                break
+            yield Problem(number, column, f"the report's fonts lack {shown}; allowed: {SCRIPTS}")
+        elif marked := unprintable_marks(text):
+            shown = ", ".join(cluster[:8] for cluster in marked[:5])
+            yield Problem(number, column, f"the report cannot set {shown}: a letter with marks that no font has")
+    filled = {name: text for name, text in cells.items() if text}
+    texts = common | {"student_name" if name == "name" else name: text for name, text in filled.items()}
+    told: dict[str, Problem] = {}
+    for notebook in notebooks:
+        own = {name: text for name, text in texts.items() if name in settings.NOTEBOOKS[notebook].model_fields}
+        for name, wrong in settings.problems(notebook, from_text(notebook, own)).items():
+            column = "name" if name == "student_name" else name
+            what = f"{filled[column][:60]!r} is not allowed" if column in filled else wrong.what
+            told.setdefault(column, Problem(number, column, f"{what}; {wrong.allowed}"))
+    yield from told.values()
+
+
+def _beyond(students: dict[int, list[str]], header: list[str]) -> list[Problem]:
+    """Find values in columns that have no heading."""
+    problems = []
+    for number, row in students.items():
+        extra = [index for index, text in enumerate(row) if text and not "".join(header[index : index + 1])]
+        problems += [Problem(number, str(index + 1), "a cell in a column without a heading") for index in extra[:1]]
     return problems
 
 
-def _duplicates(ids: list[tuple[int, str]]) -> list[Problem]:
+def _changed(sheet: Sheet, found: Layout, students: dict[int, list[str]]) -> list[Problem]:
+    """Find cells that are no longer what was typed; a parameter that is a number is exact however it is shown."""
+    problems = []
+    for places, columns, what in (
+        (sheet.dates, {*COLUMNS, *HALVES}, f"the spreadsheet has made a date of it; {AS_TEXT}"),
+        (sheet.rounded, {*REQUIRED, *HALVES}, MADE_ROUNDED),
+    ):
+        named = [(row, found.columns[index]) for row, index in places if index < len(found.columns) and row in students]
+        problems += [Problem(row, column, what) for row, column in named if column in columns]
+    return problems
+
+
+def _duplicates(cells: dict[int, dict[str, str]]) -> list[Problem]:
     """Find IDs that are the same to a person or whose folders are the same to some file system."""
     problems = []
     first: dict[str, int] = {}
-    for number, student_id in ids:
+    for number, row in cells.items():
+        student_id = row["student_id"]
         if not identity_key(student_id):
             continue
         keys = {"id " + identity_key(student_id), "folder " + folder_name(student_id).casefold()}
@@ -182,93 +224,30 @@ def _duplicates(ids: list[tuple[int, str]]) -> list[Problem]:
     return problems
 
 
-def _read_rows(path: Path) -> tuple[list[list[str]], dict[tuple[int, int], str]]:
-    """Return all cells as text, and by (row, column index) the cells whose text the spreadsheet has already lost."""
-    if not path.is_file():
-        raise LabError(f"There is no roster {path}.", "a .csv or .xlsx file", "Check the name.")
-    if path.stat().st_size > LARGEST_BYTES:
-        raise LabError(f"{path.name} is larger than {LARGEST_BYTES:,} bytes.", "a class list", "Check the file.")
-    if path.suffix.lower() == ".xlsx":
-        return _read_xlsx(path)
-    if path.suffix.lower() == ".csv":
-        return _read_csv(path), {}
-    raise LabError(f"{path.name} is neither .csv nor .xlsx.", "a .csv or .xlsx file", "Save it as one of these.")
+def _lookalikes(cells: dict[int, dict[str, str]]) -> list[str]:
+    """Warn of IDs that differ but are easily taken for each other."""
+    alike: dict[str, list[int]] = {}
+    for number, row in cells.items():
+        for key in lookalike_keys(row["student_id"]):
+            alike.setdefault(key, []).append(number)
+    pairs = list(dict.fromkeys(tuple(numbers) for numbers in alike.values() if len(numbers) > 1))
+    told = [
+        "These IDs look alike: "
+        + ", ".join(f"{cells[number]['student_id'][:60]!r} (row {number})" for number in numbers[:5])
+        + (f" and {len(numbers) - 5} more." if len(numbers) > 5 else ".")
+        for numbers in pairs[:SHOWN]
+    ]
+    return [*told, f"{len(pairs) - SHOWN:,} more groups of IDs look alike."] if len(pairs) > SHOWN else told
 
 
-def _read_csv(path: Path) -> list[list[str]]:
-    text = _decode(path)
-    first_line = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first_line.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise LabError(
-            f"{path.name} is not a well-formed CSV file: {error}.",
-            'cells with commas, quotes or line breaks stand in "double quotes"',
-            "Save it again from a spreadsheet, as CSV UTF-8 or as XLSX.",
-        ) from error
-    return [[cell.strip() for cell in row] for row in rows]
-
-
-def _decode(path: Path) -> str:
-    """Return a text file's content; UTF-16 without a mark shows by its zero bytes."""
-    raw = path.read_bytes()
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif b"\0" in raw[:2]:
-        encoding = "utf-16-be" if raw[0] == 0 else "utf-16-le"
-    else:
-        encoding = "utf-8-sig"
-    try:
-        text = raw.decode(encoding)
-        if "\0" in text:
-            raise ValueError("it holds zero bytes")
-    except ValueError as error:
-        raise LabError(
-            f"{path.name} is not text in UTF-8 or UTF-16: {error}.",
-            "CSV in UTF-8 or UTF-16, or XLSX",
-            "In a spreadsheet choose Save As, 'CSV UTF-8' or 'Excel Workbook'.",
-        ) from error
-    return text
-
-
-def _read_xlsx(path: Path) -> tuple[list[list[str]], dict[tuple[int, int], str]]:
-    try:
-        formulas = load_workbook(path).worksheets[0]
-        shown = load_workbook(path, data_only=True).worksheets[0]
-    except Exception as error:  # openpyxl lets through whatever zipfile, XML and its own parsers raise
-        raise LabError(
-            f"{path.name} cannot be read as a workbook: {error}.", "an .xlsx workbook", "Save it again."
-        ) from error
-    rows, doubts = [], {}
-    for formula_row, shown_row in zip(formulas.iter_rows(), shown.iter_rows(), strict=True):
-        rows.append([_cell_text(*pair) for pair in zip(formula_row, shown_row, strict=True)])
-        doubts |= {(cell.row, cell.column - 1): what for cell in shown_row if (what := _lost(cell))}
-    width = max((index + 1 for row in rows for index, cell in enumerate(row) if cell), default=0)
-    return [row[:width] for row in rows if width], doubts
-
-
-def _cell_text(cell: Cell, shown: Cell) -> str:
-    """Return what a cell says, as text.
-
-    A formula counts as the value last computed; one that never was stands literally. A whole number in a format of
-    zeros ("0000000") keeps the zeros it shows, and no whole number is written with an exponent or ".0".
-    """
-    value = cell.value if shown.value is None else shown.value
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and set(cell.number_format) == {"0"}:
-        return str(value).zfill(len(cell.number_format))
-    return str(value).strip()
-
-
-def _lost(cell: Cell) -> str:
-    """Say why a cell's text is no longer what was typed; empty when it is."""
-    advice = "format the column as Text and type it again"
-    if cell.is_date:
-        return f"the spreadsheet has made a date of it; {advice}"
-    if isinstance(cell.value, int | float) and ("E" in cell.number_format or abs(cell.value) >= 1e15):
-        return f"the spreadsheet has made a rounded number of it; {advice}"
-    return ""
+def _not_used(found: Layout, header: list[str], dropped: int) -> list[str]:
+    unused = [
+        cell for cell, name in zip(header, found.columns, strict=True) if cell and name not in (*COLUMNS, *HALVES)
+    ]
+    warnings = []
+    if unused:
+        more = f" and {len(unused) - SHOWN} more" if len(unused) > SHOWN else ""
+        warnings.append("Columns without use: " + ", ".join(cell[:40] for cell in unused[:SHOWN]) + more + ".")
+    if dropped:
+        warnings.append(f"Rows that are no student's (Points Possible, Test Student and the like): {dropped}.")
+    return warnings

@@ -62,10 +62,9 @@ def write_csv(path: Path, rows: list[dict[str, object]]) -> None:
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with replaced(path) as part, open(part, "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: spreadsheet_text(v) if isinstance(v, str) else v for k, v in row.items()})
+        writer = csv.writer(file)
+        for row in ([*columns], *([row.get(name, "") for name in columns] for row in rows)):
+            writer.writerow([spreadsheet_text(cell) if isinstance(cell, str) else cell for cell in row])
 
 
 def _facts(result: Result) -> dict[str, dict]:

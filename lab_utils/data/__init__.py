@@ -149,8 +149,6 @@ def _from(source: str | Path) -> Found:
 
 
 def _from_path(source: str | Path) -> Found:
-    if not str(source).strip():
-        raise LabError("data_source is empty.", f"{', '.join(SOURCES)}, or a path", "set data_source to 'auto'")
     return Found(read_path(source), "file", f"the user's {Path(source).name}")
 
 

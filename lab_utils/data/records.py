@@ -167,18 +167,27 @@ def verify(arrays: Arrays, where: str) -> None:
     """
     for expected in MNIST_ARRAYS:
         array = arrays[expected.name]
-        if array.dtype != np.uint8 or array.shape != expected.shape:
-            raise not_mnist(
-                where,
-                f"its {expected.name} are {array.dtype} of shape {array.shape}, "
-                f"MNIST's are uint8 of shape {expected.shape}",
-            )
+        check_header(where, expected, array.dtype, array.shape)
         digest = sha256(array)
         if digest != expected.sha256:
             raise not_mnist(
                 where,
                 f"its {expected.name} have SHA-256 {digest[:12]}…, MNIST's have {expected.sha256[:12]}…",
             )
+
+
+def check_header(where: str, expected: RawArray, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Check that one array has the type and the shape of MNIST's, before or after it is read.
+
+    Raises
+    ------
+    LabError
+        Naming both.
+    """
+    if dtype != np.uint8 or shape != expected.shape:
+        raise not_mnist(
+            where, f"its {expected.name} are {dtype} of shape {shape}, MNIST's are uint8 of shape {expected.shape}"
+        )
 
 
 def not_mnist(where: str, reason: str) -> LabError:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from pathlib import Path
+import math
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,9 +14,6 @@ TEXT_ADAPTERS = {
     notebook: {name: TypeAdapter(field.annotation) for name, field in model.model_fields.items()}
     for notebook, model in settings.NOTEBOOKS.items()
 }
-
-
-SQLITE = "sqlite:///"
 
 
 def from_text(notebook: str, texts: dict[str, str]) -> dict[str, Any]:
@@ -56,10 +53,23 @@ def checked(notebook: str, texts: dict[str, str]) -> dict[str, Any]:
     values = from_text(notebook, texts)
     settings.check(notebook, values)
     if values.get("data_source", "auto") not in settings.SOURCES:
-        values["data_source"] = str(Path(values["data_source"]).expanduser().resolve())  # runs in another folder
-    if values.get("storage", "").startswith(SQLITE):
-        values["storage"] = SQLITE + Path(values["storage"].removeprefix(SQLITE)).resolve().as_posix()
+        values["data_source"] = str(settings.existing_path(values["data_source"]))  # runs in another folder
+    if values.get("storage"):
+        values["storage"] = settings.storage_address(values["storage"])
     return values
+
+
+def checked_minutes(minutes: float | None) -> float | None:
+    """Return the wall-clock limit of a notebook as it was given.
+
+    Raises
+    ------
+    LabError
+        For a limit that is no positive number of minutes: NaN is neither reached nor exceeded.
+    """
+    if minutes is None or (math.isfinite(minutes) and minutes > 0):
+        return minutes
+    raise LabError(f"minutes = {minutes} is not allowed.", "a number of minutes above 0", "Correct it and run again.")
 
 
 def for_series(notebooks: list[str], texts: dict[str, str]) -> dict[str, dict[str, Any]]:
