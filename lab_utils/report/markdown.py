@@ -101,7 +101,7 @@ def _excess(text: str) -> str:
 
 def as_typed(fragment: Fragment, why: str) -> Markup:
     """A fragment without any markup, after a line that says why; of a very long one the beginning."""
-    text = visible(fragment.text)[:LONGEST]
+    text = visible(fragment.text[:LONGEST])
     note = f"printed as it was typed: {why}"
     return Markup(
         f"#emph({_string(note)})\n\n#raw(block: true, {_string(text)})",
