@@ -1,6 +1,8 @@
 -- Markdown to Typst and HTML: many fragments in one process, none of them trusted.
 -- stdin:  JSON [{"text": markdown, "kind": "course" | "answer"}, …]
--- stdout: JSON [{"typst": markup, "html": markup}, …]
+-- stdout: one line of JSON for each: {"typst": markup, "html": markup, "formulas": [{"tex": …, "mathml": …}, …]},
+--         or {"deep": true}. A formula stands in both markups as its index between two private characters,
+--         which `lab_utils.text.visible` lets nobody type. One that pandoc cannot or may not read has no "mathml".
 --
 -- Each fragment is read alone, so that an open code fence in one cannot swallow the next.
 -- The reader knows neither raw HTML, raw TeX nor attributes; what is left in the tree is still
@@ -9,6 +11,10 @@
 
 local READER = "commonmark+pipe_tables+strikeout+tex_math_dollars-raw_html"
 local DEEPEST = 40 -- Typst refuses to parse markup nested deeper than about 250 levels
+local DEEPEST_FORMULA = 10 -- pandoc's time doubles with each `x^{`: 0.3 s at 12, a minute at 20
+local LONGEST_FORMULA = 4000 -- characters
+local MACROS = { "def", "gdef", "edef", "xdef", "let", "futurelet", "newcommand", "renewcommand", "providecommand",
+  "DeclareMathOperator", "DeclarePairedDelimiter", "newenvironment", "renewenvironment" }
 
 local function without_attributes(element)
   element.attr = pandoc.Attr()
@@ -88,15 +94,49 @@ local function nesting(typst)
   return deepest
 end
 
-local function convert(fragment)
-  local doc = pandoc.read(fragment.text .. "\n", READER):walk(allowed):walk({ Header = headings[fragment.kind] })
-  local typst = pandoc.write(doc:walk({ Table = breakable }):walk({ Str = plain_start }), "typst", { wrap_text = "none" })
-  if nesting(typst) > DEEPEST then
-    doc = pandoc.Pandoc({ pandoc.CodeBlock(fragment.text) })
-    typst = pandoc.write(doc, "typst")
+-- How deep braces, brackets, `\left` and `\begin` nest in TeX.
+local function formula_nesting(tex)
+  local marked = tex:gsub("\\left%f[%A]", "{"):gsub("\\right%f[%A]", "}")
+    :gsub("\\begin%f[%A]", "{"):gsub("\\end%f[%A]", "}"):gsub("\\.", "")
+  local depth, deepest = 0, 0
+  for bracket in marked:gmatch("[%[%]{}]") do
+    depth = depth + (bracket:match("[%[{]") and 1 or -1)
+    deepest = math.max(deepest, depth)
   end
-  local page = doc:walk({ Table = align_by_class })
-  return { typst = typst, html = pandoc.write(page, "html", { html_math_method = "mathml", wrap_text = "none" }) }
+  return deepest
 end
 
-io.write(pandoc.json.encode(pandoc.List(pandoc.json.decode(io.read("a"), false)):map(convert)))
+-- A macro of a hundred characters can grow to gigabytes; none is expanded.
+local function defines_macro(tex)
+  for _, name in ipairs(MACROS) do
+    if tex:find("\\" .. name .. "%f[%A]") then return true end
+  end
+  return false
+end
+
+local function mathml(formula)
+  local tex = formula.text
+  if #tex > LONGEST_FORMULA or formula_nesting(tex) > DEEPEST_FORMULA or defines_macro(tex) then return nil end
+  local html = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ formula }) }), "html", { html_math_method = "mathml" })
+  return html:match("^<math.*</math>$")
+end
+
+local function convert(fragment)
+  local formulas = pandoc.List()
+  local function set_aside(formula)
+    local dollars = formula.mathtype == "DisplayMath" and "$$" or "$"
+    formulas:insert({ tex = dollars .. formula.text .. dollars, mathml = mathml(formula) })
+    return pandoc.Str("\u{E000}" .. #formulas .. "\u{E001}")
+  end
+  local doc = pandoc.read(fragment.text .. "\n", READER):walk(allowed):walk({ Header = headings[fragment.kind] })
+    :walk({ Math = set_aside })
+  local typst = pandoc.write(doc:walk({ Table = breakable }):walk({ Str = plain_start }), "typst", { wrap_text = "none" })
+  if nesting(typst) > DEEPEST then return { deep = true } end
+  local html = pandoc.write(doc:walk({ Table = align_by_class }), "html", { wrap_text = "none" })
+  return { typst = typst, html = html, formulas = formulas }
+end
+
+for _, fragment in ipairs(pandoc.json.decode(io.read("a"), false)) do
+  io.write(pandoc.json.encode(convert(fragment)), "\n")
+  io.flush()
+end

@@ -2,24 +2,32 @@
 
 import functools
 import json
-import subprocess
+import re
+import sys
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import nh3
 import pypandoc
-import typst
 
-from lab_utils.errors import LabError
+from lab_utils.report import maths
+from lab_utils.report.bounded import Failure, replies
 from lab_utils.text import FONTS, visible
 
 SCRIPT = Path(__file__).with_name("markdown.lua")
+TYPST = (sys.executable, "-P", str(Path(__file__).with_name("typeset.py")))
 LONGEST = 20_000  # characters of one fragment; pandoc's time grows with the square of a word's length
-SECONDS = 120
-EVALUATE = b"""#for source in json(bytes(sys.inputs.sources)) {
+DEEP = re.compile(r"^[ \t]*(?:>[ \t]*|(?:[-+*]|\d{1,9}[.)])[ \t]+){41}", re.MULTILINE)  # a line's quotes and lists
+SECONDS = 8  # for one fragment; a whole report takes less than one
+MEMORY = 800 << 20  # bytes of one child
+PLACE = re.compile("\ue000(\\d+)\ue001")
+SET = """#for source in json(bytes(sys.inputs.sources)) {
   eval(source, mode: "markup", scope: (horizontalrule: none))
 }"""
-ONLY_OUR_FONTS = {"font_paths": [FONTS], "ignore_system_fonts": True}
+ONLY_OUR_FONTS = {"font_paths": [str(FONTS)], "ignore_system_fonts": True}
 
 MATHS = {"math", "semantics", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mstyle", "mpadded", "mphantom"}
 MATHS |= {"mfrac", "msqrt", "mroot", "msup", "msub", "msubsup", "mover", "munder", "munderover", "menclose"}
@@ -55,73 +63,92 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Markup:
-    """The same fragment for the two writers; neither can run code."""
+    """The same fragment for the two writers; neither can run code.
+
+    ``note`` says what is printed as it was typed, all of it or some formulas, and why; else it is empty.
+    """
 
     typst: str
     html: str
+    note: str = ""
 
 
 @functools.lru_cache(maxsize=4)
 def convert(fragments: frozenset[Fragment]) -> dict[Fragment, Markup]:
-    """Convert all fragments of a report at once.
+    """Convert all fragments of a report at once; each has its markup, whatever the others hold.
 
     CommonMark with pipe tables, strike-out and TeX maths between dollars. HTML, raw attributes, images
-    and links other than http(s) print as text. Maths becomes MathML and Typst maths; what pandoc
-    cannot read as TeX prints as it was typed. HTML goes through nh3 as a second line of defence.
-
-    Raises
-    ------
-    LabError
-        A fragment is longer than 20,000 characters, or pandoc fails or takes more than two minutes.
+    and links other than http(s) print as text. Maths becomes MathML and Typst maths of the same structure.
+    HTML goes through nh3 as a second line of defence. Pandoc and Typst run as children with bounded time and
+    memory. What they cannot read, or not within these bounds, prints as it was typed, and has a ``note``.
     """
     ordered = sorted(fragments, key=lambda fragment: (fragment.kind, fragment.text))
-    for fragment in ordered:
-        _refuse_too_long(fragment)
-    request = [asdict(fragment) | {"text": visible(fragment.text)} for fragment in ordered]
-    replies = [Markup(reply["typst"], _sanitised(reply["html"])) for reply in _pandoc(request)]
-    if not _typst_accepts([reply.typst for reply in replies]):
-        replies = [_or_as_typed(fragment, reply) for fragment, reply in zip(ordered, replies, strict=True)]
-    return dict(zip(ordered, replies, strict=True))
+    made = {fragment: as_typed(fragment, why) for fragment in ordered if (why := _excess(fragment.text))}
+    bounded = [fragment for fragment in ordered if fragment not in made]
+    made |= {f: _markup(f, reply) for f, reply in zip(bounded, _pandoc(bounded), strict=True)}
+    if all(_refusals([[markup.typst for markup in made.values()]])):
+        refusals = _refusals([[markup.typst] for markup in made.values()])
+        made |= {f: as_typed(f, why) for f, why in zip(made, refusals, strict=True) if why}
+    return made
 
 
-def _typst_accepts(sources: list[str]) -> bool:
-    """Whether Typst can evaluate these pieces of markup; pandoc knows maths signs that it does not."""
+def _excess(text: str) -> str:
+    """What of a text goes beyond what pandoc is given; empty if nothing does."""
+    if len(text) > LONGEST:
+        return f"it has {len(text):,} characters, of which the first {LONGEST:,} are shown"
+    return "it is nested too deep" if DEEP.search(text) else ""
+
+
+def as_typed(fragment: Fragment, why: str) -> Markup:
+    """A fragment without any markup, after a line that says why; of a very long one the beginning."""
+    text = visible(fragment.text[:LONGEST])
+    note = f"printed as it was typed: {why}"
+    return Markup(
+        f"#emph({_string(note)})\n\n#raw(block: true, {_string(text)})",
+        f"<p><em>{escape(note)}</em></p>\n<pre><code>{escape(text)}</code></pre>",
+        note,
+    )
+
+
+def _pandoc(fragments: list[Fragment]) -> list[dict[str, Any] | Failure]:
+    command = [pypandoc.get_pandoc_path(), "+RTS", f"-M{MEMORY >> 20}m", "-RTS", "lua", str(SCRIPT)]
+    request = [asdict(fragment) | {"text": visible(fragment.text)} for fragment in fragments]
+    return replies(command, request, seconds=SECONDS, memory=MEMORY)
+
+
+def _markup(fragment: Fragment, reply: dict[str, Any] | Failure) -> Markup:
+    """Both markups, with the formulas in their places."""
+    if isinstance(reply, Failure):
+        return as_typed(fragment, f"converting it {reply.why}")
+    if "typst" not in reply:
+        return as_typed(fragment, "it is nested too deep")
+    formulas = [_formula(**formula) for formula in reply["formulas"]]
+    notes = dict.fromkeys(formula.note for formula in formulas if formula.note)
+    note = f"formulas printed as they were typed: {', '.join(notes)}" if notes else ""
+    typst = PLACE.sub(lambda place: formulas[int(place[1]) - 1].typst, reply["typst"])
+    html = PLACE.sub(lambda place: formulas[int(place[1]) - 1].html, reply["html"])
+    return Markup(typst, _sanitised(html), note)
+
+
+def _formula(tex: str, mathml: str = "") -> Markup:
+    """A formula in both languages; as it was typed in both, where there is none in one."""
     try:
-        typst.compile(EVALUATE, sys_inputs={"sources": json.dumps(sources)}, **ONLY_OUR_FONTS)
-    except typst.TypstError:
-        return False
-    return True
+        if mathml:
+            return Markup(maths.typst(mathml, tex), mathml)
+    except (maths.Unconvertible, ElementTree.ParseError):
+        pass
+    return Markup(f"#raw({_string(tex)});", f"<code>{escape(tex)}</code>", tex if len(tex) <= 60 else f"{tex[:60]}…")
 
 
-def _or_as_typed(fragment: Fragment, markup: Markup) -> Markup:
-    """The same markup, or, where Typst refuses it, the text as it was typed."""
-    if _typst_accepts([markup.typst]):
-        return markup
-    return Markup(f"#raw(block: true, {json.dumps(visible(fragment.text), ensure_ascii=False)})", markup.html)
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
-def _pandoc(request: list[dict[str, str]]) -> list[dict[str, str]]:
-    command = [pypandoc.get_pandoc_path(), "lua", str(SCRIPT)]
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(request).encode(), capture_output=True, check=True, timeout=SECONDS
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise LabError(
-            f"pandoc could not convert the report's texts: {error}",
-            f"Markdown that it converts within {SECONDS} s",
-            "Simplify the answers (very long words, deep nesting) and make the report again.",
-        ) from error
-    return json.loads(done.stdout)
-
-
-def _refuse_too_long(fragment: Fragment) -> None:
-    if len(fragment.text) > LONGEST:
-        raise LabError(
-            f"A text of {len(fragment.text):,} characters begins with {fragment.text[:60]!r}.",
-            f"at most {LONGEST:,} characters in one answer or cell",
-            "Shorten it and make the report again.",
-        )
+def _refusals(groups: list[list[str]]) -> list[str]:
+    """Why Typst does not set the pieces of markup of each group; empty where it does."""
+    requests = [{"source": SET, "sys_inputs": {"sources": json.dumps(group)}} | ONLY_OUR_FONTS for group in groups]
+    found = replies(TYPST, requests, seconds=SECONDS, memory=MEMORY)
+    return [f"setting it {why.why}" if isinstance(why, Failure) else why and f"Typst says {why!r}" for why in found]
 
 
 def _sanitised(html: str) -> str:

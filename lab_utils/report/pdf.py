@@ -6,17 +6,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import typst
-
 from lab_utils.errors import LabError
 from lab_utils.files import replaced
 from lab_utils.manual import MARKS
 from lab_utils.report import verify
-from lab_utils.report.markdown import ONLY_OUR_FONTS, Fragment, Markup, convert
+from lab_utils.report.bounded import Failure, replies
+from lab_utils.report.markdown import ONLY_OUR_FONTS, TYPST, Fragment, Markup, convert
 from lab_utils.report.model import Answer, Block, Figure, Finding, Report
 from lab_utils.text import refuse_uncovered, visible
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
+SECONDS = 120
+MEMORY = 2 << 30  # bytes; pictures are decoded
 
 
 def write(report: Report, path: Path) -> int:
@@ -46,14 +47,17 @@ def write(report: Report, path: Path) -> int:
 def render(report: Report) -> bytes:
     """Set the report; as PDF/A-2b, whose rules refuse a glyph that no font has."""
     with tempfile.TemporaryDirectory(prefix="dae-lab-") as folder:
-        try:
-            return typst.compile(lay_out(report, Path(folder)), root=folder, pdf_standards="a-2b", **ONLY_OUR_FONTS)
-        except typst.TypstError as error:
+        pdf = Path(folder) / "report.pdf"
+        request = {"input": str(lay_out(report, Path(folder))), "output": str(pdf), "root": folder}
+        request |= {"pdf_standards": "a-2b"} | ONLY_OUR_FONTS
+        [problem] = replies(TYPST, [request], seconds=SECONDS, memory=MEMORY)
+        if problem:
             raise LabError(
-                f"The PDF could not be set: {error.message}",
+                f"The PDF could not be set: {problem.why if isinstance(problem, Failure) else problem}",
                 "text and pictures that Typst can print",
                 "Change that text or picture and make the report again.",
-            ) from None
+            )
+        return pdf.read_bytes()
 
 
 def lay_out(report: Report, folder: Path) -> Path:
