@@ -149,10 +149,6 @@ def drop_record(nb):
     del last_record(nb)[RECORD_MIME]
 
 
-def add_cell_after_record(nb):
-    nb.cells.append(nbformat.v4.new_code_cell("1 + 1", execution_count=99))
-
-
 def change(field, value):
     def spoil(nb):
         last_record(nb)[RECORD_MIME][field] = value
@@ -173,7 +169,6 @@ def change_setting(field, value):
         (forget_count, "never ran (cell 2)"),
         (add_error, "cell 6 stopped with ValueError: bad digit"),
         (drop_record, "holds no record"),
-        (add_cell_after_record, "holds no record"),
         (change("facts", [{"id": "x"}]), "record is not valid"),
         (change("schema", 2), "record is not valid"),
         (change("notebook", "01_pre_lab"), "it is '01_pre_lab', not '02_in_lab'"),
