@@ -41,6 +41,9 @@ NAMES = {
     "Malayalam": "ഉണ്ണികൃഷ്ണൻ ലക്ഷ്മി",
     "Sinhala": "ශ්‍රී ලංකා",
     "Arabic": "محمد عبد الله",
+    "Arabic with vowel signs": "محمّد بنُ عَبدِ ٱلله",
+    "Yoruba": "Ẹ̀kọ́ Adébáyọ̀",
+    "marks apart": "Zoe\u0308 A\u030a\u0323b",
     "mixed": "Tamil தமிழ் mixed",
     "blank": "",
 }
