@@ -1,6 +1,7 @@
 """Untrusted text made safe to look at: no invisible or reordering characters, nothing that the fonts lack."""
 
 import functools
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,12 @@ SCRIPTS = (
 JOINERS = "\u200c\u200d"  # needed to spell Indian scripts, Persian and Urdu
 DROPPED = {ord(c): None for c in "\u00ad\u200b\u2060\ufeff"}  # invisible and without meaning in print
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
+LOGIN = re.compile(r"(\b[\w+.-]{1,40}://)[^\s'\"<>/@:]*:[^\s'\"<>]*@")
+
+
+def masked(text: str) -> str:
+    """Text in which no address shows a user's password: ``mysql://***@host/db``."""
+    return LOGIN.sub(r"\1***@", text)
 
 
 def visible(text: str) -> str:

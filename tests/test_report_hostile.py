@@ -98,7 +98,7 @@ ANSWERS = st.lists(st.lists(st.sampled_from(TOKENS), max_size=14).map("".join), 
 
 
 def answering(report: model.Report, answers: list[str]) -> model.Report:  # noqa: F811
-    blocks = [model.Answer(answer, f"answer {i}", str(i)) for i, answer in enumerate(answers)]
+    blocks = [model.Answer(str(i), (model.Note(answer, f"answer {i}"),)) for i, answer in enumerate(answers)]
     return dataclasses.replace(report, parts=[model.Part("Pre-Lab", "", blocks, [])])
 
 

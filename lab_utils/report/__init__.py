@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lab_utils.errors import LabError
 from lab_utils.report import html, model, pdf
+from lab_utils.report.compose import compose
 from lab_utils.running import check
 
 __all__ = ["Result", "build"]
@@ -12,15 +13,27 @@ __all__ = ["Result", "build"]
 
 @dataclass(frozen=True)
 class Result:
-    """Where a verified report is, its number of pages, and the ids of answers that are still missing."""
+    """Where a verified report is.
+
+    Attributes
+    ----------
+    html, pdf : Path
+    pages : int
+        Of the PDF.
+    unanswered : list of str
+        Ids of answers that are missing.
+    notes : list of str
+        What of the notebooks is not printed, and where.
+    """
 
     html: Path
     pdf: Path
     pages: int
     unanswered: list[str]
+    notes: list[str]
 
 
-def build(folder: Path | str, *, code_appendix: bool = False) -> Result:
+def build(folder: Path | str, *, code_appendix: bool = False, sources: Path | None = None) -> Result:
     """Make ``lab_report.html`` and ``lab_report.pdf`` beside the three executed notebooks.
 
     Parameters
@@ -28,12 +41,15 @@ def build(folder: Path | str, *, code_appendix: bool = False) -> Result:
     folder : path of the folder that holds 01_pre_lab.ipynb, 02_in_lab.ipynb and 03_post_lab.ipynb.
     code_appendix : bool
         Whether the notebooks' code is printed at the end.
+    sources : Path, optional
+        Folder of the notebooks that were run, where the pictures lie that an answer names; by default ``folder``.
 
     Raises
     ------
     LabError
         A notebook is missing, incomplete, of another version, or of another student or seed than the
-        others (all problems in one list); a character cannot be printed; the PDF fails its check.
+        others (all problems in one list): nothing is written. Or a character cannot be printed or the PDF fails
+        its check: the HTML is written, and the error says so.
     """
     folder = Path(folder)
     found = _problems(folder)
@@ -43,10 +59,16 @@ def build(folder: Path | str, *, code_appendix: bool = False) -> Result:
             "three notebooks that ran to their end, of one student, one seed and this version",
             "Run the notebooks again (`dae-lab run`), then make the report.",
         )
-    report = model.compose(folder, code_appendix=code_appendix)
-    pages = pdf.write(report, folder / "lab_report.pdf")
-    html.write(report, folder / "lab_report.html")
-    return Result(folder / "lab_report.html", folder / "lab_report.pdf", pages, report.unanswered)
+    report = compose(folder, code_appendix=code_appendix, sources=sources)
+    page, printed = folder / "lab_report.html", folder / "lab_report.pdf"
+    html.write(report, page)
+    try:
+        pages = pdf.write(report, printed)
+    except LabError as error:
+        old = " An older PDF is still there." if printed.exists() else ""
+        what = f"{error.what}\n  The report is there as HTML ({page.name}), but not as PDF.{old}"
+        raise LabError(what, error.allowed, error.next_step) from error
+    return Result(page, printed, pages, report.unanswered, report.notes)
 
 
 def _problems(folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from lab_utils.files import replaced
 from lab_utils.manual import MARKS
 from lab_utils.report import webfonts
 from lab_utils.report.markdown import convert
-from lab_utils.report.model import Figure, Report
+from lab_utils.report.model import Report
 from lab_utils.text import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,7 +47,7 @@ def render(report: Report) -> str:
     )
     environment.filters |= {
         "visible": visible,
-        "source": lambda figure: "data:image/png;base64," + base64.b64encode(figure.png).decode(),
+        "source": lambda figure: f"data:{figure.mime};base64,{base64.b64encode(figure.data).decode()}",
         "python": lambda code: Safe(highlight(visible(code), PythonLexer(), CODE)),
         "sign": lambda verdict: SIGNS.get(verdict, "open"),
     }
@@ -57,6 +57,5 @@ def render(report: Report) -> str:
         style=Safe(style),
         policy=POLICY.format(digest),
         markdown=lambda fragment: Safe(markup[fragment].html),
-        is_figure=lambda block: isinstance(block, Figure),
         marks=MARKS,
     )

@@ -12,7 +12,7 @@ from lab_utils.manual import MARKS
 from lab_utils.report import verify
 from lab_utils.report.bounded import Failure, replies
 from lab_utils.report.markdown import ONLY_OUR_FONTS, TYPST, Fragment, Markup, convert
-from lab_utils.report.model import Answer, Block, Figure, Finding, Report
+from lab_utils.report.model import Answer, Block, Figure, Finding, Printed, Report
 from lab_utils.text import refuse_uncovered, visible
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
@@ -63,7 +63,7 @@ def render(report: Report) -> bytes:
 def lay_out(report: Report, folder: Path) -> Path:
     """Put all that Typst may read into an empty folder: pictures, data, template; the template's path."""
     for figure in report.figures:
-        (folder / f"{figure.number}.png").write_bytes(figure.png)
+        (folder / _file(figure)).write_bytes(figure.data)
     (folder / "report.json").write_text(json.dumps(content(report)), encoding="utf-8")
     return Path(shutil.copy(TEMPLATE, folder))
 
@@ -86,18 +86,27 @@ def content(report: Report) -> dict[str, Any]:
         "facts": [_finding(row, markup) for row in report.facts],
         "hypotheses": [_finding(row, markup) for row in report.hypotheses],
         "origins": [[label, [visible(value) for value in values]] for label, values in report.origins],
+        "notes": report.notes,
         "unanswered": [visible(id) for id in report.unanswered],
         "code_appendix": report.code_appendix,
         "marks": MARKS,
     }
 
 
+def _file(figure: Figure) -> str:
+    return f"{figure.number}.{figure.mime.removeprefix('image/')}"
+
+
 def _block(block: Block, markup: dict[Fragment, Markup]) -> dict[str, Any]:
     if isinstance(block, Figure):
-        return {"kind": block.kind, "number": block.number, "width": block.width, "aspect": block.aspect}
-    typst_markup = markup[block.fragment].typst
-    answered = not isinstance(block, Answer) or bool(block.text)
-    return {"kind": block.kind, "typst": typst_markup, "answered": answered}
+        shown = {"file": _file(block), "alt": visible(block.alt), "caption": visible(block.caption)}
+        return shown | {name: getattr(block, name) for name in ("kind", "number", "width", "aspect")}
+    if isinstance(block, Answer):
+        inner = [_block(each, markup) for each in block.blocks]
+        return {"kind": block.kind, "id": visible(block.id), "missing": block.missing, "blocks": inner}
+    if isinstance(block, Printed):
+        return {"kind": block.kind, "text": visible(block.text)}
+    return {"kind": block.kind, "typst": markup[block.fragment].typst}
 
 
 def _finding(row: Finding, markup: dict[Fragment, Markup]) -> dict[str, str]:

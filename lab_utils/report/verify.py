@@ -70,16 +70,28 @@ def _missing(page: Page, number: int, total: int, report: Report) -> list[str]:
 def shows(shown: str, meant: list[str]) -> bool:
     """Whether a text of a PDF is these pieces, one after the other, spaces aside.
 
-    Letter by letter, but for what PDF cannot tell: it may repeat the characters of a conjunct (so
-    immediate repeats count once), and it holds right-to-left words in the order in which they are drawn (so
-    their characters are compared as a collection).
+    Letter by letter, but for what PDF cannot tell: it repeats a letter with its vowel signs or accents once for each
+    glyph (so immediate repeats of such a letter count once), and likewise the characters of a conjunct; and it holds
+    right-to-left words in the order in which they are drawn (so their letters are compared as a collection).
     """
-    found, wanted = _squashed(shown), _squashed("".join(meant))
+    found, wanted = _letters(shown), _letters("".join(meant))
     if found == wanted:
         return True
-    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in wanted):
+    if any(unicodedata.bidirectional(letter[0]) in ("R", "AL") for letter in wanted):
         return Counter(found) == Counter(wanted)
-    return _has_conjuncts(wanted) and _once(found) == _once(wanted)
+    return _has_conjuncts("".join(wanted)) and _once(_squashed(shown)) == _once(_squashed("".join(meant)))
+
+
+def _letters(text: str) -> list[str]:
+    """The letters of a text, each with its marks; immediate repeats of one that has marks are left out."""
+    letters: list[str] = []
+    for character in _squashed(text):
+        if letters and unicodedata.category(character).startswith("M"):
+            letters[-1] += character
+        else:
+            letters.append(character)
+    before = ["", *letters]
+    return [letter for letter, last in zip(letters, before, strict=False) if len(letter) == 1 or letter != last]
 
 
 def _has_conjuncts(text: str) -> bool:

@@ -3,16 +3,19 @@
 After a timeout or a dead kernel papermill still saves a notebook whose metadata say "completed".
 """
 
+import ast
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat.validator import normalize
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import lab_utils
 from lab_utils.facts import RECORD_MIME
+from lab_utils.running.original import original
 from lab_utils.text import visible
 
 
@@ -47,7 +50,7 @@ class HypothesisRow(Verdict):
 
 
 class Record(BaseModel):
-    """The bundle that the last code cell of a complete notebook puts out (``facts.Record``)."""
+    """The bundle that a complete notebook puts out at its end (``facts.Record``)."""
 
     layout: int = Field(alias="schema", ge=1, le=1)
     notebook: str
@@ -82,34 +85,35 @@ def problems(path: Path | str, *, notebook: str, expected: Mapping[str, Any] | N
         return [f"{name}: not there."]
     except Exception as error:  # nbformat raises many kinds; any of them means the same to the reader
         return [f"{name}: not a notebook that can be read ({type(error).__name__})."]
-    found = _unfinished(nb)
+    found = _unfinished(nb) + _without_picture(nb, notebook)
     try:
         record = read_record(nb)
     except ValidationError as error:
         where = ", ".join(".".join(map(str, e["loc"])) for e in error.errors()[:3])
         return [f"{name}: {p}" for p in [*found, f"its record is not valid ({where})."]]
     if record is None:
-        return [f"{name}: {p}" for p in [*found, "its last code cell holds no record: it did not run to the end."]]
+        return [f"{name}: {p}" for p in [*found, "it holds no record: it did not run to the end."]]
     return [f"{name}: {p}" for p in found + _foreign(record, notebook, expected or {})]
 
 
 def read(path: Path | str) -> nbformat.NotebookNode:
-    """The notebook of a file, converted to nbformat 4 and validated."""
-    nb = nbformat.reads(Path(path).read_text(encoding="utf-8"), as_version=4)
-    nbformat.validate(nb)
+    """The notebook of a file, converted to nbformat 4 and validated; missing and double ids of cells are repaired."""
+    nb = nbformat.reads(Path(path).read_text(encoding="utf-8-sig"), as_version=4)
+    _, nb = normalize(nb, relax_add_props=True, strip_invalid_metadata=True)
+    nbformat.validate(nb, relax_add_props=True)
     return nb
 
 
 def read_record(nb: nbformat.NotebookNode) -> Record | None:
-    """The record in the last non-empty code cell, or None.
+    """The record of the last cell that has one, or None; what a student tries out below it does no harm.
 
     Raises
     ------
     pydantic.ValidationError
         The record lacks a field or has one of the wrong type.
     """
-    code = _code_cells(nb)
-    bundles = [o.data[RECORD_MIME] for o in code[-1][1].outputs if RECORD_MIME in o.get("data", {})] if code else []
+    outputs = [output for _, cell in _code_cells(nb) for output in cell.outputs]
+    bundles = [output.data[RECORD_MIME] for output in outputs if RECORD_MIME in output.get("data", {})]
     if not bundles:
         return None
     content = json.loads(bundles[-1]) if isinstance(bundles[-1], str) else bundles[-1]
@@ -131,6 +135,38 @@ def _unfinished(nb: nbformat.NotebookNode) -> list[str]:
     if not_run:
         found.append(f"{len(not_run)} of {len(code)} code cells never ran (cell {', '.join(not_run[:5])}).")
     return found
+
+
+def _without_picture(nb: nbformat.NotebookNode, notebook: str) -> list[str]:
+    """Cells that ran and should show a picture, but do not: matplotlib drew into another backend than the notebook's.
+
+    A cell should show one if it is the lab's own, unchanged, and shows one there, or if it ends in a bare call of
+    ``figures``.
+    """
+    drawn = {cell.id: cell.source.strip() for cell in original(notebook) if _has_picture(cell)}
+    lost = [
+        str(i)
+        for i, cell in _code_cells(nb)
+        if cell.execution_count is not None
+        and not _has_picture(cell)
+        and (drawn.get(cell.get("id")) == cell.source.strip() or _ends_in_a_figure(cell.source))
+    ]
+    return [f"figures are missing (cell {', '.join(lost[:5])}): unset MPLBACKEND."] if lost else []
+
+
+def _has_picture(cell: nbformat.NotebookNode) -> bool:
+    return any(mime.startswith("image/") for output in cell.get("outputs", []) for mime in output.get("data", {}))
+
+
+def _ends_in_a_figure(source: str) -> bool:
+    """Whether the last statement is a bare call such as ``figures.bars(...)``; ``use_style`` draws nothing."""
+    try:
+        last = ast.parse(source).body[-1]
+    except (SyntaxError, ValueError, IndexError):
+        return False
+    call = last.value.func if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
+    of_figures = isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name) and call.value.id == "figures"
+    return of_figures and call.attr != "use_style"
 
 
 def _foreign(record: Record, notebook: str, expected: Mapping[str, Any]) -> list[str]:
