@@ -188,6 +188,8 @@ def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float 
     for name, seconds in result.seconds.items():
         click.echo(f"  {name + '.ipynb':<20} {_duration(seconds)}")
     click.echo(f"  lab_report.html\n  {'lab_report.pdf':<20} {result.pages} pages")
+    for note in result.notes:
+        click.echo(f"  {note}")
     if result.unanswered:
         click.echo(f"Not answered ({len(result.unanswered)}): {', '.join(result.unanswered)}")
 

@@ -160,7 +160,8 @@ def score(
         Starts of k-means (best of 4).
     """
     test = (features_test, labels_test)
-    clusters = KMeans(CLASSES, n_init=4, random_state=random_state).fit(features_fit).predict(features_test)
+    with threadpool_limits(1):  # more threads take minutes instead of seconds on a busy machine
+        clusters = KMeans(CLASSES, n_init=4, random_state=random_state).fit(features_fit).predict(features_test)
     return Score(
         size=features_fit.shape[1],
         linear_probe=float(linear_probe(features_fit, labels_fit).score(*test)),

@@ -96,6 +96,8 @@ def plan_class(
             "%d answers, names or IDs in '%s' are left out: every student starts from empty ones.", answered, notebooks
         )
     students = read_roster(roster, list(sources), parameters)
+    for warning in students.warnings:
+        logger.warning("%s", warning)
     folders = [out / folder_name(student.student_id) for student in students]
     return [
         Job(student.student_id, student.name, folder, sources, student.parameters, limits, fresh)

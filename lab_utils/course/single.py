@@ -96,5 +96,6 @@ def make_report(
     refuse_uncovered((f"parameter {name}", text) for name, text in parameters.items())
     identity = [parameters.get(name, "") for name in ("student_id", "student_name")]
     limits = shared_limits(1, None, minutes)
-    job = Job(*identity, out.expanduser().resolve(), sources, series, limits, fresh, code_appendix)
+    place = out.expanduser().resolve()
+    job = Job(*identity, place, sources, series, limits, fresh, code_appendix, Path(notebooks).resolve())
     return run_student(job, on_progress=on_progress)

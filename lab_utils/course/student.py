@@ -41,6 +41,8 @@ class Job:
         Do everything again.
     code_appendix : bool
         Show the code at the end of the reports.
+    pictures : Path, optional
+        Where the pictures lie that an answer names: the folder of the notebooks.
     """
 
     student_id: str
@@ -51,6 +53,7 @@ class Job:
     limits: Limits
     fresh: bool = False
     code_appendix: bool = True
+    pictures: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Result:
         Of the PDF; 0 without one.
     unanswered : tuple of str
         Ids of questions without an answer.
+    notes : tuple of str
+        What of the notebooks the report does not print, or prints as it was typed.
     set_aside : tuple of Path
         Where files are now found that a person had put or changed in the folder of results.
     """
@@ -87,6 +92,7 @@ class Result:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     pages: int = 0
     unanswered: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     set_aside: tuple[Path, ...] = ()
 
 
@@ -150,7 +156,7 @@ def _run(job: Job, on_progress: Progress | None) -> Result:
         if outcome.status != "complete":
             return Result(job.student_id, job.name, job.folder, outcome.status, f"{name}: {outcome.message}")
     try:
-        made, pages, unanswered, built = _report(job, outcomes)
+        told, made, built = _report(job, outcomes)
     except LabError as error:
         return Result(job.student_id, job.name, job.folder, "no report", str(error))
     aside += [files.put(job.folder / name, content) for name, content in made.items()]
@@ -162,8 +168,9 @@ def _run(job: Job, on_progress: Progress | None) -> Result:
         seconds={name: outcome.seconds for name, outcome in outcomes.items()},
         reused=not built and all(outcome.reused for outcome in outcomes.values()),
         records={name: record_of(outcome.notebook) for name, outcome in outcomes.items()},
-        pages=pages,
-        unanswered=tuple(unanswered),
+        pages=told["pages"],
+        unanswered=tuple(told["unanswered"]),
+        notes=tuple(told["notes"]),
         set_aside=tuple(path for path in aside if path),
     )
 
@@ -205,21 +212,28 @@ def obtain(
     return outcome
 
 
-def _report(job: Job, outcomes: dict[str, Outcome]) -> tuple[dict[str, bytes], int, list[str], bool]:
-    """The report's files by name, its pages, the unanswered questions, and whether it was built now."""
+def _report(job: Job, outcomes: dict[str, Outcome]) -> tuple[dict[str, Any], dict[str, bytes], bool]:
+    """What is told of the report, its files by name, and whether it was built now: then there are files."""
     told = [nbformat.writes(outcome.notebook) for outcome in outcomes.values()]
-    key = cache.key("lab_utils.report", [told, job.code_appendix])
+    key = cache.key("lab_utils.report", [told, job.code_appendix, str(job.pictures)])
     kept = cache.get(key) if cache.enabled() and not job.fresh else None
     if kept and all(_holds(job.folder / name, digest) for name, digest in kept["files"].items()):
-        return {}, kept["pages"], kept["unanswered"], False
+        return kept, {}, False
     with files.scratch() as scratch:
         for name, content in zip(outcomes, told, strict=True):
             (scratch / f"{name}.ipynb").write_text(content, encoding="utf-8")
-        built = report.build(scratch, code_appendix=job.code_appendix)
+        try:
+            built = report.build(scratch, code_appendix=job.code_appendix, sources=job.pictures)
+        except LabError:
+            for page in scratch.glob("*.html"):  # the PDF failed; the page is there to be handed in
+                files.put(job.folder / page.name, page.read_bytes())
+            raise
         made = {path.name: path.read_bytes() for path in (built.html, built.pdf)}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in made.items()}
-    cache.put(key, {"pages": built.pages, "unanswered": built.unanswered, "files": digests})
-    return made, built.pages, built.unanswered, True
+    kept = {"pages": built.pages, "unanswered": built.unanswered, "notes": built.notes, "files": digests}
+    if cache.enabled():
+        cache.put(key, kept)
+    return kept, made, True
 
 
 def _holds(path: Path, digest: str) -> bool:

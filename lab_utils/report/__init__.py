@@ -6,6 +6,7 @@ from pathlib import Path
 from lab_utils.errors import LabError
 from lab_utils.report import html, model, pdf
 from lab_utils.report.compose import compose
+from lab_utils.report.markdown import convert
 from lab_utils.running import check
 
 __all__ = ["Result", "build"]
@@ -68,7 +69,14 @@ def build(folder: Path | str, *, code_appendix: bool = False, sources: Path | No
         old = " An older PDF is still there." if printed.exists() else ""
         what = f"{error.what}\n  The report is there as HTML ({page.name}), but not as PDF.{old}"
         raise LabError(what, error.allowed, error.next_step) from error
-    return Result(page, printed, pages, report.unanswered, report.notes)
+    return Result(page, printed, pages, report.unanswered, [*report.notes, *_as_typed(report)])
+
+
+def _as_typed(report: model.Report) -> list[str]:
+    """Which texts are printed as they were typed, and why."""
+    markup = convert(report.fragments)
+    written = [block for block in report.blocks if isinstance(block, model.Written) and block.fragment in markup]
+    return [f"{block.where}: {note}" for block in written if (note := markup[block.fragment].note)]
 
 
 def _problems(folder: Path) -> list[str]:

@@ -94,7 +94,8 @@ def run_notebook(
     seconds = time.monotonic() - begun
     if status == "complete":
         execution.stamp(executed, key, seconds)
-        cache.put(key, {"notebook": nbformat.writes(executed)})
+        if cache.enabled():
+            cache.put(key, {"notebook": nbformat.writes(executed)})
     return Outcome(status, seconds, message, executed)
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import nbformat
+from nbformat.validator import normalize
 
 from lab_utils import manual
 from lab_utils.errors import LabError
@@ -46,7 +47,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         notebook = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
         if not isinstance(notebook.get("cells"), list):
             raise ValueError("it has no cells")
-        nbformat.validate(notebook)
+        _, notebook = normalize(notebook, relax_add_props=True, strip_invalid_metadata=True)
+        nbformat.validate(notebook, relax_add_props=True)
     except UnicodeDecodeError:
         raise _unreadable(path, "it is not in UTF-8", "Save it as UTF-8, as Jupyter does.") from None
     except Exception as error:  # nbformat raises a dozen kinds, and all mean the same to the reader

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from lab_utils.features import linear_probe
 from lab_utils.noise import corrupt, to_unit
@@ -168,7 +169,7 @@ def _score_model(
     scores.gap = 100 * (scores.error / scores.train_error - 1)
     scores.dead = _dead_units(encoder, noisy)
     scores.near_zero = float(np.mean(np.abs(codes) < NEAR_ZERO * np.sqrt(np.mean(codes**2))))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):  # k-means with more takes minutes on a busy machine
         # A collapsed code has fewer than ten distinct points: its scores say so, no warning is needed.
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe = linear_probe(train_codes[: budget.probe_digits], digits.train_labels[: budget.probe_digits])
