@@ -63,6 +63,9 @@ def replaced(path: Path) -> Iterator[Path]:
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk is told without one
+        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -89,12 +92,13 @@ def put(path: Path, content: bytes) -> Path | None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
-    aside = None
+    made, aside = hashlib.sha256(content).hexdigest(), None
     if path.exists() and not is_ours(path):
         aside = _dated(path)
         os.replace(path, aside)
+    elif path.exists() and digest(path) == made:
+        return None
     known = _written(path.parent)
-    made = hashlib.sha256(content).hexdigest()
     # Noted before it is done: a process that is killed in between leaves a file that is known to be ours.
     known[path.name] = [made, *(digest for digest in known.get(path.name, []) if digest != made)][:2]
     write_json(path.parent / WRITTEN, known)

@@ -191,17 +191,16 @@ def _call(function: Callable, job: Any) -> Any:
     return function(job, _shared)
 
 
-def end_with_parent(parent: int | None = None) -> None:
+def end_with_parent(parent: int) -> None:
     """End this process, whatever it is doing, as soon as its parent has ended, however that ended.
 
     Linux does it itself; elsewhere a thread looks twice a second.
 
     Parameters
     ----------
-    parent : int, optional
-        Process ID of the parent; by default the present one.
+    parent : int
+        Process ID of the parent, as the parent knows it: it may have ended before this process could look.
     """
-    parent = os.getppid() if parent is None else parent
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it had ended before Linux was asked

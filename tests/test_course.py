@@ -85,7 +85,7 @@ def ended(tmp_path_factory):
     out = base / "out {seed}"
     (out / "0012345").mkdir(parents=True)
     (out / "0012345" / "notes.txt").write_text("the student's own")
-    results = run_class(roster, out, notebooks, workers=2, minutes=0.25)
+    results = run_class(roster, out, notebooks, workers=2, minutes=0.6)
     assert (out / "0012345" / "notes.txt").read_text() == "the student's own"
     (out / "0012345" / "notes.txt").unlink()
     return base, students, roster, notebooks, out, results

@@ -27,7 +27,6 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lab_utils.files import write_json
-from lab_utils.mapping import end_with_parent
 from lab_utils.running.environment import python_command
 from lab_utils.running.processes import kill
 
@@ -116,7 +115,6 @@ def execute(parameters: dict[str, object]) -> tuple[str, str]:
 
 def main() -> None:
     """Execute the notebook of the working folder."""
-    end_with_parent()
     job = json.loads(Path("job.json").read_text(encoding="utf-8"))
     watch = MemoryWatch(job["memory_limit"] or sys.maxsize)
     watch.start()

@@ -66,15 +66,16 @@ def _default_matplotlibrc() -> Path:
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs the ``main`` of one of this package's modules with this Python.
+    """The command that runs the ``main`` of one of this package's modules with this Python, as a child of this process.
 
     The package is found where this process has it, after the standard library: a ``random.py`` that somebody keeps
-    beside it must not stand in for Python's.
+    beside it must not stand in for Python's. Before anything else the child ties its life to this process.
     """
     start = (
         "import sys; "
         f"place = next((i for i, p in enumerate(sys.path) if p in {site.getsitepackages()!r}), len(sys.path)); "
         f"sys.path.insert(place, {str(PACKAGE.parent)!r}); "
+        f"from lab_utils.mapping import end_with_parent; end_with_parent({os.getpid()}); "
         f"from {module} import main; main()"
     )
     return [sys.executable, "-c", start, *arguments]

@@ -4,12 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from lab_utils.mapping import end_with_parent
-
 
 def main() -> None:
     """Start the kernel, exactly as ``python -m ipykernel_launcher`` does."""
-    end_with_parent(int(os.environ["JPY_PARENT_PID"]))
     if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
         del sys.path[0]  # a file in the working folder must not stand in for a library; IPython adds it back last
     from ipykernel.kernelapp import launch_new_instance

@@ -93,6 +93,7 @@ def run_notebook(
             break
     seconds = time.monotonic() - begun
     if status == "complete":
+        executed = execution.with_text_of(executed, source)
         execution.stamp(executed, key, seconds)
         if cache.enabled():
             cache.put(key, {"notebook": nbformat.writes(executed)})

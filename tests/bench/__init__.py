@@ -184,7 +184,9 @@ class _Bench:
         return seconds
 
     def _run(self, name: str, command: list, environment: dict[str, str]) -> None:
-        environment = os.environ | {"MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3"} | environment
+        paths = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+        common = {"PYTHONPATH": paths, "MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = os.environ | common | environment
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             end = "\n".join(done.stdout.splitlines()[-15:])
