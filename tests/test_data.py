@@ -322,7 +322,7 @@ def test_a_user_without_account_and_home_has_a_cache(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "DAE_LAB_CACHE")}
     environment["TMPDIR"] = str(tmp_path)
     tmp_path.chmod(0o777)
-    for parent in list(tmp_path.parents)[:2]:
+    for parent in list(tmp_path.parents)[:3]:
         parent.chmod(0o755)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
     assert run.stdout.splitlines() == [str(tmp_path / "dae-lab-54321"), "The cache holds no MNIST yet."], run.stderr
