@@ -4,7 +4,6 @@ What a verb needs is imported inside it, so that ``--help`` answers at once. A `
 without a traceback, and ends the command with exit code 2; a run that did not complete ends it with 1.
 """
 
-import math
 import os
 import sys
 from pathlib import Path
@@ -75,18 +74,7 @@ class Place(click.Path):
             raise LabError(f"{str(value)[:200]!r} is no path: {error}", "a path", "Write it out in full.") from None
 
 
-class Minutes(click.FloatRange):
-    """A time limit that a clock can reach."""
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        """Return the minutes; neither nan nor infinity is a number of them."""
-        found = super().convert(value, param, context)
-        if not math.isfinite(found):
-            self.fail(f"{value!r} is not a number of minutes.", param, context)
-        return found
-
-
-minutes = click.option("--minutes", type=Minutes(min=0, min_open=True), help="Limit of one notebook.")
+minutes = click.option("--minutes", type=float, help="Limit of one notebook.")
 notebooks = click.option(
     "--notebooks", type=Place(), help="Folder of the three notebooks.  [default: here, or the lab's own]"
 )

@@ -4,6 +4,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -39,13 +40,18 @@ def precision() -> str:
 
 
 def peak_memory() -> int:
-    """Bytes: the largest resident set that this process has had."""
+    """Bytes: the largest resident set that this process has had.
+
+    On Linux ``getrusage`` would not do: a process starts there with the peak of the one that started it.
+    """
     if platform.system() == "Windows":
         return psutil.Process().memory_info().peak_wset
+    if platform.system() == "Linux":
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status)[1])
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def cores() -> int:

@@ -252,15 +252,16 @@ def npz_member(array):
 
 
 READ_MEASURED = """
-import resource, sys
+import sys
 from lab_utils.data import load_mnist
 from lab_utils.errors import LabError
-idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from lab_utils.machine import peak_memory
+idle = peak_memory()
 try:
     load_mnist(sys.argv[1])
 except LabError as error:
     print(error.what)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle)
+print(peak_memory() - idle)
 """
 
 
@@ -268,7 +269,7 @@ def read_measured(path):
     """Load digits in a process of its own; return what it said and its growth in MB."""
     run = [sys.executable, "-c", READ_MEASURED, str(path)]
     *said, grown = subprocess.run(run, capture_output=True, text=True, timeout=240, check=True).stdout.splitlines()
-    return " ".join(said), int(grown) / 1000
+    return " ".join(said), int(grown) / 1e6
 
 
 @pytest.mark.parametrize(("shape", "dtype"), [((1_200, 1_000_000), "u1"), ((60_000, 28, 28), "f8")])

@@ -38,7 +38,7 @@ def test_score_finds_the_digits_in_real_codes(splits):
     assert score.ari > 0.2 and score.nmi > 0.3
 
 
-def test_measurements_from_the_store_are_those_that_were_made(splits, tmp_path, monkeypatch):
+def test_measurements_from_the_cache_are_those_that_were_made(splits, tmp_path, monkeypatch):
     codes_fit, labels_fit, codes_test, labels_test = splits
     views = {"all": (codes_fit, codes_test), "half": (codes_fit[:, :8], codes_test[:, :8])}
 
@@ -48,14 +48,14 @@ def test_measurements_from_the_store_are_those_that_were_made(splits, tmp_path, 
         return table, few, features.probe_accuracy(*splits)
 
     made = measure()
-    monkeypatch.setenv("DAE_LAB_USE_STORE", "1")
-    monkeypatch.setenv("DAE_LAB_STORE", str(tmp_path))
+    monkeypatch.setenv("DAE_LAB_USE_CACHE", "1")
+    monkeypatch.setenv("DAE_LAB_CACHE", str(tmp_path))
     kept, again = measure(), measure()
     for first, second, third in zip(made, kept, again, strict=True):
         assert str(first) == str(second) == str(third)
         assert np.array_equal(first, third)
     assert made[2] == made[0].linear_probe["all"]
-    assert len(list(tmp_path.glob("*.result"))) == 4
+    assert len(list(tmp_path.glob("results/*.entry"))) == 4
     relabelled = features.compare(views, labels_fit[::-1], labels_test, random_state=1)
     assert relabelled.linear_probe["all"] < 0.3, "other labels are other measurements"
 

@@ -41,13 +41,15 @@ EXPLOSIVE = {
 }
 MEASURE = """
 import json, resource, sys, time
+from lab_utils.machine import peak_memory
 from lab_utils.report.markdown import Fragment, convert
 answers = [Fragment(text, "answer") for text in json.load(sys.stdin)]
 start = time.monotonic()
 made = convert(frozenset(answers))
 seconds = time.monotonic() - start
-peaks = [resource.getrusage(whose).ru_maxrss for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(json.dumps([seconds, max(peaks) * (1 if sys.platform == "darwin" else 1024), [vars(made[a]) for a in answers]]))
+unit = 1 if sys.platform == "darwin" else 1024
+peak = max(peak_memory(), unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+print(json.dumps([seconds, peak, [vars(made[a]) for a in answers]]))
 """
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab_utils import machine
+from lab_utils.running.parameters import checked_minutes
 from lab_utils.running.processes import usable_memory
 
 PROFILE_MINUTES = {"quick": 20, "full": 240}
@@ -34,7 +35,14 @@ class Limits:
 
 
 def shared_limits(workers: int, scheduler: str | None, minutes: float | None) -> Limits:
-    """Share this machine's cores and memory among its workers; a Dask worker's machine is not known here."""
+    """Share this machine's cores and memory among its workers; a Dask worker's machine is not known here.
+
+    Raises
+    ------
+    LabError
+        The minutes are no positive number.
+    """
+    minutes = checked_minutes(minutes)
     if scheduler:
         return Limits(minutes=minutes, memory=None)
     return Limits(max(1, machine.cores() // workers), minutes, usable_memory() // workers)

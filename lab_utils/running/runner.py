@@ -1,7 +1,9 @@
 """Run one notebook: its own process, its own folder, a wall-clock limit, and a proof that it is complete."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import time
 import uuid
@@ -21,6 +23,8 @@ from lab_utils.running.processes import kill_job
 STARTS = 3
 """Kernels rarely fail to start when many start at once; so often is one tried. A student's error is never retried."""
 POLL_SECONDS = 0.1
+FULL_DISK = 100_000
+"""Bytes: with less than this left, a notebook that failed did so for want of room."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ def _run_once(
         files.write_json(scratch / "job.json", {"parameters": parameters, "memory_limit": limits.memory})
         status, message = _run_child(scratch, limits, parameters, fresh, on_progress)
         executed = _read(scratch / "executed.ipynb")
+        if status != "complete" and shutil.disk_usage(scratch).free < FULL_DISK:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(scratch))  # whatever else went wrong after it
         if status == "complete":
             faults = check.problems(scratch / "executed.ipynb", notebook=name, expected=parameters)
             status, message = ("incomplete", "; ".join(faults)) if faults else ("complete", "")

@@ -43,7 +43,7 @@ def main(smoke: bool, out: Path, *, epochs: int = 10, repeats: int = 1, series: 
     repeats : int
         How often each contender is measured, in alternating order; medians are shown.
     series : bool
-        Also make the whole lab report twice, without and with stored runs.
+        Also make the whole lab report twice, without and with cached results.
 
     Returns
     -------
