@@ -129,8 +129,8 @@ def parallel_coordinates(trials: pd.DataFrame) -> DescribedFigure:
         for height, value in zip((-0.07, 1.03), ends, strict=True):
             text = f"{value:.2g}" if isinstance(value, float) else str(value)
             axis.text(place, height, text, ha="center", va="top" if height < 0 else "bottom", fontsize=8)
-    axis.set_xticks(range(len(KNOB_NAMES)), [name.replace("_", " ") for name in KNOB_NAMES])
-    axis.tick_params(axis="x", pad=12, length=0)
+    axis.set_xticks(range(len(KNOB_NAMES)), [name.replace("_", " ") for name in KNOB_NAMES], va="baseline")
+    axis.tick_params(axis="x", pad=20, length=0)
     axis.spines[:].set_visible(False)
     axis.set(yticks=[], ylim=(-0.12, 1.12), title="Searched settings: dark, thick lines have the smallest error")
     winner = trials.iloc[-1]
