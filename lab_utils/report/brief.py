@@ -7,12 +7,17 @@ from lab_utils.report.evidence import EVIDENCE
 from lab_utils.report.model import Answer, Block, Figure, Note, Part, Printed, Prose, Question, Reading, Report, Table
 from lab_utils.report.numbering import numbered
 
+LEFT_OUT = ("Digits", "Licence", "Checksum (SHA-256)")
+"""Rows on how the report was made that only the HTML and the full report have."""
 HEADING = re.compile(r"^##? +.+$", re.MULTILINE)
 
 
 def brief(report: Report) -> Report:
     """The same report without the evidence that no question is about; figures and tables are numbered anew."""
-    return numbered(replace(report, length="brief", parts=[_short(part) for part in report.parts]))
+    hypotheses = [replace(row, wanted=replace(row.wanted, text=row.wanted.text.split(";")[0])) for row in report.hypotheses]
+    origins = [(label, values) for label, values in report.origins if label not in LEFT_OUT]
+    parts = [_short(part) for part in report.parts]
+    return numbered(replace(report, length="brief", parts=parts, hypotheses=hypotheses, origins=origins))
 
 
 def _short(part: Part) -> Part:
@@ -28,7 +33,7 @@ def _short(part: Part) -> Part:
             stretch.append(block)
     own += [each for each in stretch if _is_own(each)]
     heading = [Prose("## Outside the answers", "the student's own cells")] if own else []
-    return replace(part, blocks=[*made, *heading, *own])
+    return replace(part, subtitle="", blocks=[*made, *heading, *own])
 
 
 def _is_own(block: Block) -> bool:
@@ -37,10 +42,12 @@ def _is_own(block: Block) -> bool:
 
 def _asked(stretch: list[Block]) -> list[Block]:
     """The last heading before a question, and the question."""
+    questions = [block for block in stretch if isinstance(block, Question)]
     texts = [block for block in stretch if isinstance(block, Prose)]
     headings = [(text, found[-1]) for text in texts if (found := HEADING.findall(text.text))]
     kept = [replace(text, text=heading) for text, heading in headings[-1:]]
-    return [*kept, *(block for block in stretch if isinstance(block, Question))]
+    has_own = any(HEADING.match(question.text) for question in questions)
+    return questions if has_own else [*kept, *questions]
 
 
 def _evidence(answer: Answer, stretch: list[Block], part: Part) -> list[Block]:

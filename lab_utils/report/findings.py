@@ -22,6 +22,7 @@ VERDICTS = {
     "negligible": "small",
 }
 """The sign of a verdict; any other is open."""
+ABSENT = "not measured"
 NOT_SETTINGS = (*ALIKE, "date", "profile", "data_source", "storage")
 """Not among the settings that are printed: they stand elsewhere, or may name a person's folders and passwords."""
 
@@ -39,7 +40,7 @@ def of_fact(part: str, row: FactRow) -> Finding:
 
 def of_hypothesis(part: str, row: HypothesisRow) -> Finding:
     """A statement of the manual: its test and the effect with its interval."""
-    measured = f"{_with_interval(row.effect, row.low, row.high)} {row.unit}".strip()
+    measured = f"{_with_interval(row.effect, row.low, row.high)} {row.unit}".strip() if row.effect is not None else ABSENT
     threshold = (row.model_extra or {}).get("threshold")
     threshold = threshold if isinstance(threshold, int | float) else None
     numbers = (row.effect, row.low, row.high, threshold)
@@ -56,8 +57,8 @@ def _published(row: Any) -> tuple[str, str] | None:
 
 
 def _with_interval(effect: float | None, low: float | None, high: float | None) -> str:
-    interval = f" [{number(low)}, {number(high)}]" if low is not None and high is not None else ""
-    return f"{number(effect)}{interval}"
+    interval = f" [{number(low, 3)}, {number(high, 3)}]" if low is not None and high is not None else ""
+    return f"{number(effect, 3)}{interval}"
 
 
 def key_numbers(hypotheses: list[Finding]) -> list[Finding]:
@@ -66,7 +67,12 @@ def key_numbers(hypotheses: list[Finding]) -> list[Finding]:
     chosen = [row for id in KEY for row in measured if row.id == id]
     others = [row for row in measured if row not in chosen and row.threshold]
     others.sort(key=lambda row: -abs(row.effect / row.threshold))
-    return [replace(row, claim=_inline(row.wanted.text.split(";")[0])) for row in [*chosen, *others][:KEYS]]
+    return [replace(row, claim=_inline(_label(row.wanted.text))) for row in [*chosen, *others][:KEYS]]
+
+
+def _label(test: str) -> str:
+    """What a test compares, without its threshold, as a line of a table."""
+    return f"{test[:1].upper()}{test[1:].split(';')[0]}"
 
 
 def sign(row: Finding) -> str:
@@ -74,12 +80,13 @@ def sign(row: Finding) -> str:
     return VERDICTS.get(row.verdict, "open")
 
 
-def number(value: float | None) -> str:
-    """Four digits, a true minus sign; a dash for what could not be measured."""
+def number(value: float | None, digits: int = 4) -> str:
+    """A few digits, a true minus sign; a dash for what could not be measured."""
     if value is None:
         return "–"
     whole = math.isfinite(value) and value == int(value) and abs(value) < 1e12
-    return (f"{value:,.0f}" if whole else f"{value:.4g}").replace("-", "\u2212")
+    digits = digits if abs(value) < 10**digits else 4
+    return (f"{value:,.0f}" if whole else f"{value:.{digits}g}").replace("-", "\u2212")
 
 
 def origins(records: list[Record], private: Mapping[str, str]) -> list[tuple[str, list[str]]]:

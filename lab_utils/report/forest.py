@@ -4,9 +4,9 @@ import math
 
 from lab_utils.report.model import Finding
 
-WIDTH, HEIGHT, MARGIN = 180, 16, 8
+WIDTH, HEIGHT, MARGIN = 120, 14, 8
 FARTHEST = 100  # thresholds from zero; what lies farther stands at the edge
-TICKS = (-100, -10, -1, 0, 1, 10, 100)
+TICKS = (-100, -10, 0, 10, 100)
 COLOURS = {"yes": "#00557f", "no": "#a53f00"}
 GREY = "#5b6470"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}">{body}</svg>'
@@ -29,21 +29,21 @@ def bar(row: Finding, sign: str) -> str:
         body += _upright(_place(math.copysign(1, row.threshold)), "#d98200", HEIGHT)
     if row.low is not None and row.high is not None:
         ends = (_place(row.low / unit), _place(row.high / unit))
-        body += _line(ends[0], HEIGHT / 2, ends[1], HEIGHT / 2, colour, 1.6)
-        body += "".join(_line(x, HEIGHT / 2 - 3, x, HEIGHT / 2 + 3, colour, 1.2) for x in ends)
+        body += _line(ends[0], HEIGHT / 2, ends[1], HEIGHT / 2, colour, 1.3)
+        body += "".join(_line(x, HEIGHT / 2 - 2.5, x, HEIGHT / 2 + 2.5, colour, 1) for x in ends)
     if row.effect is not None:
-        body += f'<circle cx="{_place(row.effect / unit):.1f}" cy="{HEIGHT / 2}" r="3.2" fill="{colour}"/>'
+        body += f'<circle cx="{_place(row.effect / unit):.1f}" cy="{HEIGHT / 2}" r="2.6" fill="{colour}"/>'
     return SVG.format(w=WIDTH, h=HEIGHT, body=body)
 
 
 def axis() -> str:
     """The scale of the drawings: multiples of the threshold, the same distance on both sides of zero."""
     labels = "".join(
-        f'<text x="{_place(tick):.1f}" y="9" font-size="8" font-family="Noto Sans, sans-serif" fill="{GREY}" '
-        f'text-anchor="middle">{str(tick).replace("-", "−")}</text>' + _line(_place(tick), 11, _place(tick), 15, GREY, 0.8)
+        f'<text x="{_place(tick):.1f}" y="8" font-size="8" font-family="Noto Sans, sans-serif" fill="{GREY}" '
+        f'text-anchor="middle">{str(tick).replace("-", "−")}</text>' + _line(_place(tick), 10, _place(tick), 13, GREY, 0.6)
         for tick in TICKS
     )
-    return SVG.format(w=WIDTH, h=HEIGHT, body=labels + _line(MARGIN, 15, WIDTH - MARGIN, 15, GREY, 0.8))
+    return SVG.format(w=WIDTH, h=HEIGHT, body=labels + _line(MARGIN, 13, WIDTH - MARGIN, 13, GREY, 0.6))
 
 
 def _place(value: float) -> float:
