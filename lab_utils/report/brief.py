@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from lab_utils.report.evidence import EVIDENCE
+from lab_utils.report.findings import compared
 from lab_utils.report.model import Answer, Block, Figure, Note, Part, Printed, Prose, Question, Reading, Report, Table
 from lab_utils.report.numbering import numbered
 
@@ -14,7 +15,7 @@ HEADING = re.compile(r"^##? +.+$", re.MULTILINE)
 
 def brief(report: Report) -> Report:
     """The same report without the evidence that no question is about; figures and tables are numbered anew."""
-    hypotheses = [replace(row, wanted=replace(row.wanted, text=row.wanted.text.split(";")[0])) for row in report.hypotheses]
+    hypotheses = [replace(row, wanted=compared(row)) for row in report.hypotheses]
     origins = [(label, values) for label, values in report.origins if label not in LEFT_OUT]
     parts = [_short(part) for part in report.parts]
     return numbered(replace(report, length="brief", parts=parts, hypotheses=hypotheses, origins=origins))

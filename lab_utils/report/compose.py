@@ -113,7 +113,7 @@ def _without_picture(parts: list[Part]) -> tuple[Figure | None, list[Part]]:
 def _works(parts: list[Part]) -> list[str]:
     """The works that the course's text names."""
     texts = [block.text for part in parts for block in part.blocks if isinstance(block, Prose | Reading | Table)]
-    return sorted(work for word, work in WORKS.items() if any(re.search(word, text) for text in texts))
+    return sorted(work for word, work in WORKS.items() if any(word in text for text in texts))
 
 
 def _said(records: list[Record], name: str) -> str:

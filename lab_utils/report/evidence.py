@@ -35,7 +35,7 @@ EVIDENCE = {
     "post-lab-analysis": ("hidden-layers-figure", "analysis"),
     "post-lab-inferences": ("statements-reading",),
 }
-"""Question to the cells that bear on it: a figure or a table, and its reading. Else they stand just before the answer."""
+"""Question to the cells that bear on it: a figure or table, and its reading; else they stand just before the answer."""
 
 PICTURE = "denoised"
 """The cell whose figure the first page shows."""
@@ -51,17 +51,18 @@ KEY = (
 KEYS = 5
 
 WORKS = {
-    r"Baldi and Hornik": "P. Baldi and K. Hornik (1989). Neural networks and principal component analysis: learning from "
-    "examples without local minima. Neural Networks 2, 53–58.",
-    r"LeCun, C": "Y. LeCun, C. Cortes and C. J. C. Burges. The MNIST database of handwritten digits. CC BY-SA 3.0.",
-    r"Ronneberger": "O. Ronneberger, P. Fischer and T. Brox (2015). U-Net: convolutional networks for biomedical image "
+    "Baldi and Hornik": "P. Baldi and K. Hornik (1989). Neural networks and principal component analysis: learning "
+    "from examples without local minima. Neural Networks 2, 53–58.",
+    "LeCun, C": "Y. LeCun, C. Cortes and C. J. C. Burges. The MNIST database of handwritten digits. CC BY-SA 3.0.",
+    "Ronneberger": "O. Ronneberger, P. Fischer and T. Brox (2015). U-Net: convolutional networks for biomedical image "
     "segmentation. MICCAI 2015, 234–241.",
-    r"Vincent": "P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol (2010). Stacked denoising autoencoders: "
-    "learning useful representations in a deep network with a local denoising criterion. JMLR 11, 3371–3408.",
-    r"t-SNE": "L. van der Maaten and G. Hinton (2008). Visualizing data using t-SNE. JMLR 9, 2579–2605.",
-    r"TPE": "J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl (2011). Algorithms for hyper-parameter optimization. NIPS 24, "
-    "2546–2554.",
-    r"SSIM": "Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli (2004). Image quality assessment: from error "
+    "Vincent": "P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol (2010). Stacked denoising "
+    "autoencoders: learning useful representations in a deep network with a local denoising criterion. JMLR 11, "
+    "3371–3408.",
+    "t-SNE": "L. van der Maaten and G. Hinton (2008). Visualizing data using t-SNE. JMLR 9, 2579–2605.",
+    "TPE": "J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl (2011). Algorithms for hyper-parameter optimization. "
+    "NIPS 24, 2546–2554.",
+    "SSIM": "Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli (2004). Image quality assessment: from error "
     "visibility to structural similarity. IEEE Transactions on Image Processing 13, 600–612.",
 }
 """Works by a word of the notebooks' text that names them or what they introduced."""

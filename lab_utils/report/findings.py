@@ -40,7 +40,8 @@ def of_fact(part: str, row: FactRow) -> Finding:
 
 def of_hypothesis(part: str, row: HypothesisRow) -> Finding:
     """A statement of the manual: its test and the effect with its interval."""
-    measured = f"{_with_interval(row.effect, row.low, row.high)} {row.unit}".strip() if row.effect is not None else ABSENT
+    interval = _with_interval(row.effect, row.low, row.high)
+    measured = ABSENT if row.effect is None else f"{interval} {row.unit}".strip()
     threshold = (row.model_extra or {}).get("threshold")
     threshold = threshold if isinstance(threshold, int | float) else None
     numbers = (row.effect, row.low, row.high, threshold)
@@ -67,12 +68,13 @@ def key_numbers(hypotheses: list[Finding]) -> list[Finding]:
     chosen = [row for id in KEY for row in measured if row.id == id]
     others = [row for row in measured if row not in chosen and row.threshold]
     others.sort(key=lambda row: -abs(row.effect / row.threshold))
-    return [replace(row, claim=_inline(_label(row.wanted.text))) for row in [*chosen, *others][:KEYS]]
+    return [replace(row, claim=compared(row)) for row in [*chosen, *others][:KEYS]]
 
 
-def _label(test: str) -> str:
-    """What a test compares, without its threshold, as a line of a table."""
-    return f"{test[:1].upper()}{test[1:].split(';')[0]}"
+def compared(row: Finding) -> Fragment:
+    """What the test of a hypothesis compares, without its threshold."""
+    test = row.wanted.text.split(";")[0]
+    return _inline(f"{test[:1].upper()}{test[1:]}")
 
 
 def sign(row: Finding) -> str:

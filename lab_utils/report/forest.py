@@ -40,7 +40,8 @@ def axis() -> str:
     """The scale of the drawings: multiples of the threshold, the same distance on both sides of zero."""
     labels = "".join(
         f'<text x="{_place(tick):.1f}" y="8" font-size="8" font-family="Noto Sans, sans-serif" fill="{GREY}" '
-        f'text-anchor="middle">{str(tick).replace("-", "−")}</text>' + _line(_place(tick), 10, _place(tick), 13, GREY, 0.6)
+        f'text-anchor="middle">{str(tick).replace("-", "−")}</text>'
+        + _line(_place(tick), 10, _place(tick), 13, GREY, 0.6)
         for tick in TICKS
     )
     return SVG.format(w=WIDTH, h=HEIGHT, body=labels + _line(MARGIN, 13, WIDTH - MARGIN, 13, GREY, 0.6))
@@ -57,6 +58,4 @@ def _upright(x: float, colour: str, height: float) -> str:
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'
-    )
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'

@@ -238,9 +238,7 @@ class Report:
         """What gets marks, with its questions."""
         ids = list(dict.fromkeys([*(b.id for b in self.blocks if isinstance(b, Answer)), *self.unanswered]))
         named = {title: [id for id in ids if id.startswith(prefix)] for prefix, title in SECTIONS.items()}
-        return [
-            Section(title, own, len(set(own) - set(self.unanswered))) for title, own in named.items() if own
-        ]
+        return [Section(title, own, len(set(own) - set(self.unanswered))) for title, own in named.items() if own]
 
     @property
     def fragments(self) -> frozenset[Fragment]:

@@ -48,7 +48,7 @@ def _modules(notebook: nbformat.NotebookNode, sources: dict[str, bytes]) -> set[
 
 
 def stamp(executed: nbformat.NotebookNode, key: str, seconds: float) -> None:
-    """Note in an executed notebook what it was made from, how long that took, and the digest of what each cell shows."""
+    """Note in an executed notebook what it was made from, how long that took, and a digest of what each cell shows."""
     shown = {cell.id: shown_by(cell) for cell in executed.cells if cell.cell_type == "code" and cell.outputs}
     executed.metadata[EXECUTION] = {"key": key, "seconds": round(seconds, 1), "shown": shown}
 
