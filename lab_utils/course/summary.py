@@ -141,7 +141,8 @@ def _number(measured: float | None) -> str:
 
 
 def _links(result: Result) -> str:
-    files = {"PDF": "lab_report.pdf", "HTML": "lab_report.html"} | {name: f"{name}.ipynb" for name in result.records}
+    files = {name.rpartition(".")[2].upper(): name for name in result.files}
+    files |= {name: f"{name}.ipynb" for name in result.records}
     folder = quote(result.folder.name)
     return " ".join(f'<a href="{folder}/{quote(file)}">{escape(label)}</a>' for label, file in files.items())
 
