@@ -8,6 +8,9 @@ report: .venv/ready  ## the three notebooks, executed, and the lab report in rep
 test: .venv/ready  ## everything CI checks: unit tests, notebooks, lint, import floors
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval tests notebooks
 
+browser: .venv/browser  ## report, class index and JupyterLab in a real Chromium; ALL=--all runs all three notebooks
+	$(BIN)/python -m pytest --tb=native tests/browser $(ALL)
+
 lab: .venv/ready  ## JupyterLab on notebooks/
 	$(BIN)/jupyter lab notebooks
 
@@ -25,4 +28,8 @@ clean:  ## reports and caches; the environment stays
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[test,dask]"
 	touch $@
 
-.PHONY: report test lab refresh bench clean
+.venv/browser: .venv/ready
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[browser]"
+	touch $@
+
+.PHONY: report test browser lab refresh bench clean

@@ -147,12 +147,29 @@ def run(notebook: Path, parameters: tuple, out: Path | None, minutes: float | No
 @notebooks
 @minutes
 @click.option("--keep/--fresh", default=True, show_default=True, help="Do not run again what has not changed.")
-@click.option("--code/--no-code", default=True, show_default=True, help="Show the code in an appendix.")
-def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float | None, keep: bool, code: bool) -> None:
+@click.option("--length", type=click.Choice(["brief", "full"]), default="brief", show_default=True, help="Of the PDF.")
+@click.option("--code/--no-code", default=False, show_default=True, help="Print the code at the end of the PDF.")
+@click.option("--part", type=click.Choice(["pre-lab", "in-lab", "post-lab"]), help="Run and report this part alone.")
+@click.option("--docx", is_flag=True, help="Make a DOCX, too.")
+def report(
+    parameters: tuple,
+    out: Path,
+    notebooks: Path | None,
+    minutes: float | None,
+    keep: bool,
+    length: str,
+    code: bool,
+    part: str | None,
+    docx: bool,
+) -> None:
     """Run the three notebooks and make the lab report.
+
+    The PDF holds every question and answer with what bears on it (--length full: all figures and tables); the HTML
+    holds everything, the code too.
 
     \b
     dae-lab report
+    dae-lab report --part in-lab --length full
     dae-lab report -p profile full -p student_id 0012345 -p student_name "A. Student"
     dae-lab report                    after writing an answer: no cell is run again
     dae-lab report --fresh            run every cell, train every model again
@@ -168,7 +185,8 @@ def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float 
             dict(parameters),
             minutes=minutes,
             fresh=not keep,
-            code_appendix=code,
+            part=part,
+            options={"length": length, "code_appendix": code, "docx": docx},
             on_progress=bars.update,
         )
     files.say_set_aside(result.set_aside)
@@ -177,7 +195,8 @@ def report(parameters: tuple, out: Path, notebooks: Path | None, minutes: float 
     click.echo(f"{out}{os.sep}")
     for name, seconds in result.seconds.items():
         click.echo(f"  {name + '.ipynb':<20} {_duration(seconds)}")
-    click.echo(f"  lab_report.html\n  {'lab_report.pdf':<20} {result.pages} pages")
+    for name in result.files:
+        click.echo(f"  {name:<20} {result.pages} pages" if name.endswith(".pdf") else f"  {name}")
     for note in result.notes:
         click.echo(f"  {note}")
     if result.unanswered:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -63,10 +64,11 @@ def make_report(
     *,
     minutes: float | None = None,
     fresh: bool = False,
-    code_appendix: bool = True,
+    part: str | None = None,
+    options: dict[str, Any] | None = None,
     on_progress: Progress | None = None,
 ) -> Result:
-    """Run the three notebooks and make the report in ``out``; what has not changed is not run again.
+    """Run the notebooks and make the report in ``out``; what has not changed is not run again.
 
     Parameters
     ----------
@@ -80,8 +82,10 @@ def make_report(
         Wall-clock limit of one notebook; by default its profile's.
     fresh : bool
         Run all of them, and train everything, again.
-    code_appendix : bool
-        Show the code at the end of the report.
+    part : str, optional
+        "pre-lab", "in-lab" or "post-lab": run and report this one alone.
+    options : dict, optional
+        Of ``report.build``: its ``length``, ``code_appendix``, ``docx``.
     on_progress : callable, optional
         Called with (notebook, running cell, number of cells).
 
@@ -91,11 +95,14 @@ def make_report(
         Before anything runs: a notebook that cannot be read, an unknown parameter, a bad value, a character that
         the report cannot print.
     """
-    sources = {name: nbformat.writes(read_notebook(path)) for name, path in find_notebooks(notebooks).items()}
+    wanted = {
+        name: path for name, path in find_notebooks(notebooks).items() if part in (None, name[3:].replace("_", "-"))
+    }
+    sources = {name: nbformat.writes(read_notebook(path)) for name, path in wanted.items()}
     series = for_series(list(sources), parameters)
     refuse_uncovered((f"parameter {name}", text) for name, text in parameters.items())
     identity = [parameters.get(name, "") for name in ("student_id", "student_name")]
     limits = shared_limits(1, None, minutes)
     place = out.expanduser().resolve()
-    job = Job(*identity, place, sources, series, limits, fresh, code_appendix, Path(notebooks).resolve())
+    job = Job(*identity, place, sources, series, limits, fresh, options or {}, Path(notebooks).resolve())
     return run_student(job, on_progress=on_progress)

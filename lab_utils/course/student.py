@@ -12,10 +12,12 @@ import nbformat
 from filelock import FileLock, Timeout
 
 from lab_utils import cache, files, report
+from lab_utils.course.names import folder_name
 from lab_utils.errors import LabError, explained
 from lab_utils.running import check
 from lab_utils.running.limits import Limits
 from lab_utils.running.runner import Outcome, run_notebook
+from lab_utils.settings import NOTEBOOKS
 
 LOCK = ".dae-lab.lock"
 LOCK_SECONDS = 10.0
@@ -39,8 +41,8 @@ class Job:
     limits : Limits
     fresh : bool
         Do everything again.
-    code_appendix : bool
-        Show the code at the end of the reports.
+    options : dict
+        Of ``report.build``: its ``length``, ``code_appendix``, ``docx``.
     pictures : Path, optional
         Where the pictures lie that an answer names: the folder of the notebooks.
     """
@@ -52,7 +54,7 @@ class Job:
     parameters: dict[str, dict[str, Any]]
     limits: Limits
     fresh: bool = False
-    code_appendix: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
     pictures: Path | None = None
 
 
@@ -78,6 +80,8 @@ class Result:
         Ids of questions without an answer.
     notes : tuple of str
         What of the notebooks the report does not print, or prints as it was typed.
+    files : tuple of str
+        Names of the report's files.
     set_aside : tuple of Path
         Where files are now found that a person had put or changed in the folder of results.
     """
@@ -93,6 +97,7 @@ class Result:
     pages: int = 0
     unanswered: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     set_aside: tuple[Path, ...] = ()
 
 
@@ -172,6 +177,7 @@ def _run(job: Job, on_progress: Progress | None) -> Result:
         pages=told["pages"],
         unanswered=tuple(told["unanswered"]),
         notes=tuple(told["notes"]),
+        files=tuple(told["files"]),
         set_aside=_kept(aside),
     )
 
@@ -220,25 +226,38 @@ def obtain(
 def _report(job: Job, outcomes: dict[str, Outcome]) -> tuple[dict[str, Any], dict[str, bytes], bool]:
     """What is told of the report, its files by name, and whether it was built now: then there are files."""
     told = [nbformat.writes(outcome.notebook) for outcome in outcomes.values()]
-    key = cache.key("lab_utils.report", [told, job.code_appendix, str(job.pictures)])
+    name = report_name(job, outcomes)
+    key = cache.key("lab_utils.report", [told, name, job.options, str(job.pictures)])
     kept = cache.get(key) if cache.enabled() and not job.fresh else None
     if kept and all(_holds(job.folder / name, digest) for name, digest in kept["files"].items()):
         return kept, {}, False
     with files.scratch() as scratch:
-        for name, content in zip(outcomes, told, strict=True):
-            (scratch / f"{name}.ipynb").write_text(content, encoding="utf-8")
+        for notebook, content in zip(outcomes, told, strict=True):
+            (scratch / f"{notebook}.ipynb").write_text(content, encoding="utf-8")
         try:
-            built = report.build(scratch, code_appendix=job.code_appendix, sources=job.pictures)
+            built = report.build(scratch, name=name, parts=outcomes, sources=job.pictures, **job.options)
         except LabError:
             for page in scratch.glob("*.html"):  # the PDF failed; the page is there to be handed in
                 files.put(job.folder / page.name, page.read_bytes())
             raise
-        made = {path.name: path.read_bytes() for path in (built.html, built.pdf)}
+        made = {path.name: path.read_bytes() for path in (built.html, built.pdf, built.docx) if path}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in made.items()}
     kept = {"pages": built.pages, "unanswered": built.unanswered, "notes": built.notes, "files": digests}
     if cache.enabled():
         cache.put(key, kept)
     return kept, made, True
+
+
+def report_name(job: Job, outcomes: dict[str, Outcome]) -> str:
+    """Name of a report's files: ID, experiment and, if it is of one part, that part; "lab_report" without an ID."""
+    settings = next(check.read_record(outcome.notebook).settings for outcome in outcomes.values())
+    part = "" if len(outcomes) == len(NOTEBOOKS) else next(iter(outcomes))[3:].replace("_", "-")
+    student = str(settings.get("student_id") or job.student_id)
+    if not student:
+        return f"{part}_report" if part else "lab_report"
+    number = settings.get("experiment_number")
+    experiment = f"exp{number:02d}" if isinstance(number, int) else "exp"
+    return "_".join(filter(None, [folder_name(student), experiment, part, "report"]))
 
 
 def _holds(path: Path, digest: str) -> bool:

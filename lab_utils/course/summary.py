@@ -14,27 +14,54 @@ from lab_utils.facts import HOLDS
 from lab_utils.files import put
 
 STYLE = """
-body { font: 15px system-ui, sans-serif; margin: 2rem; color: #222; }
+:root { color-scheme: light; --ink: #1b1f24; --paper: #fff; --head: #eef0f3; --hair: #c3c9d1; --link: #0b4f7a;
+  --failed: #a3001c; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; --ink: #e4e7eb; --paper: #181b20; --head: #282d35; --hair: #434a54; --link: #86c5ec;
+    --failed: #ff9aa2; }
+}
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: var(--ink); background: var(--paper); }
 table { border-collapse: collapse; }
-th, td { border: 1px solid #ccc; padding: .35rem .6rem; text-align: left; vertical-align: top; }
-th { background: #f2f2f2; cursor: pointer; }
-td.failed { color: #b00020; font-weight: bold; }
+caption { text-align: left; padding: .3rem 0 .6rem; }
+th, td { border: 1px solid var(--hair); padding: .35rem .6rem; text-align: left; vertical-align: top; }
+thead th { background: var(--head); padding: 0; }
+tbody th { font-weight: normal; }
+button { font: inherit; font-weight: bold; color: inherit; background: none; border: 0; padding: .35rem .6rem;
+  width: 100%; text-align: left; cursor: pointer; }
+[aria-sort=ascending] button::after { content: " \\25B2"; }
+[aria-sort=descending] button::after { content: " \\25BC"; }
+a { color: var(--link); margin-right: .4rem; }
+:focus-visible { outline: 3px solid var(--link); outline-offset: -2px; }
+td.failed { color: var(--failed); font-weight: bold; }
 td.message { max-width: 40rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media screen and (max-width: 60rem) {
+  body { margin: 1rem; }
+  table, caption, thead, tbody, tr, th, td { display: block; }
+  thead tr { display: flex; flex-wrap: wrap; gap: .3rem; margin-bottom: .8rem; }
+  thead th { border-radius: 4px; }
+  tbody tr { border: 1px solid var(--hair); border-radius: 4px; margin-bottom: .8rem; padding: .4rem .6rem; }
+  tbody :is(th, td) { border: 0; padding: .15rem 0; overflow-wrap: anywhere; }
+  tbody :is(th, td):empty { display: none; }
+  tbody :is(th, td)::before { content: attr(data-head) ": "; font-weight: bold; color: var(--ink); }
+}
+@media print { button { padding: 0; } }
 """
+"""On a narrow screen a row becomes a card, with the heading of each column before its value."""
 SCRIPT = """
 const body = document.querySelector("tbody");
-document.querySelectorAll("th").forEach((head, column) => {
-  let direction = -1;
-  head.addEventListener("click", () => {
-    direction = -direction;
-    const key = row => row.cells[column].dataset.key ?? row.cells[column].textContent;
-    const rows = [...body.rows].sort((a, b) =>
-      direction * key(a).localeCompare(key(b), undefined, { numeric: true }));
-    body.append(...rows);
-  });
-});
+const heads = [...document.querySelectorAll("thead th")];
+heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+  const up = head.getAttribute("aria-sort") !== "ascending";
+  const key = row => row.cells[column].dataset.key ?? row.cells[column].textContent;
+  const rows = [...body.rows].sort((a, b) =>
+    (up ? 1 : -1) * key(a).localeCompare(key(b), undefined, { numeric: true }));
+  heads.forEach(each => each.setAttribute("aria-sort", "none"));
+  head.setAttribute("aria-sort", up ? "ascending" : "descending");
+  body.append(...rows);
+}));
 """
-"""Sorts by the clicked column. Its hash is all that the page's security policy lets run."""
+"""Sorts by the column whose button is pressed. Its hash is all that the page's security policy lets run."""
+HEADS = ("Student ID", "Name", "Status", "Minutes", "Facts that hold", "Key facts", "Answers missing", "Files")
 
 
 def write_summary(results: list[Result], out: Path) -> list[Path]:
@@ -96,19 +123,21 @@ def _csv_row(result: Result) -> dict[str, object]:
 
 
 def _page(results: list[Result]) -> str:
-    heads = ["Student ID", "Name", "Status", "Minutes", "Facts that hold", "Key facts", "Answers missing", "Files"]
     complete = sum(result.status == "complete" for result in results)
     policy = f"default-src 'none'; style-src '{_digest(STYLE)}'; script-src '{_digest(SCRIPT)}'; base-uri 'none'"
+    heads = (f'<th scope="col" aria-sort="none"><button type="button">{head}</button></th>' for head in HEADS)
     return "\n".join(
         [
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8"><title>Lab reports</title>',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            f"<style>{STYLE}</style></head><body>",
-            f"<h1>Lab reports</h1><p>{complete} of {len(results)} complete. A click on a heading sorts.</p>",
-            "<table><thead><tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr></thead><tbody>",
+            f"<style>{STYLE}</style></head><body><main><h1>Lab reports</h1>",
+            f"<table><caption>{complete} of {len(results)} complete. A heading sorts by its column; "
+            "once more, the other way round.</caption>",
+            f"<thead><tr>{''.join(heads)}</tr></thead><tbody>",
             *(_page_row(result) for result in results),
-            f"</tbody></table><script>{SCRIPT}</script></body></html>",
+            f"</tbody></table></main><script>{SCRIPT}</script></body></html>",
         ]
     )
 
@@ -119,19 +148,22 @@ def _page_row(result: Result) -> str:
     minutes = sum(result.seconds.values()) / 60
     holding = sum(fact["verdict"] == HOLDS for fact in facts.values())
     missing = ", ".join(result.unanswered)
-    cells = [
-        f"<td><bdi>{escape(result.student_id)}</bdi></td>",
-        f"<td><bdi>{escape(result.name)}</bdi></td>",
-        "<td>complete</td>" if complete else f'<td class="failed">{escape(result.status)}</td>',
-        f'<td data-key="{minutes:.3f}">{minutes:.1f}</td>' if complete else "<td></td>",
-        f'<td data-key="{holding}">{holding} of {len(facts)}</td>' if complete else "<td></td>",
-        f"<td>{_key_facts(result)}</td>",
-        f'<td data-key="{len(result.unanswered)}" title="{escape(missing)}">{len(result.unanswered)}</td>'
-        if complete
-        else "<td></td>",
-        f"<td>{_links(result)}</td>" if complete else f'<td class="message">{escape(result.message)}</td>',
+    done = [
+        (f'data-key="{minutes:.3f}"', f"{minutes:.1f}"),
+        (f'data-key="{holding}"', f"{holding} of {len(facts)}"),
+        ("", _key_facts(result)),
+        (f'data-key="{len(result.unanswered)}" title="{escape(missing)}"', f"{len(result.unanswered)}"),
+        ("", _links(result)),
     ]
-    return "<tr>" + "".join(cells) + "</tr>"
+    failed = [("", ""), ("", ""), ("", _key_facts(result)), ("", ""), ('class="message"', escape(result.message))]
+    cells = [
+        ("", f"<bdi>{escape(result.name)}</bdi>"),
+        ("" if complete else 'class="failed"', escape(result.status)),
+        *(done if complete else failed),
+    ]
+    first = f'<th scope="row" data-head="{HEADS[0]}"><bdi>{escape(result.student_id)}</bdi></th>'
+    rest = (f'<td data-head="{head}" {more}>{text}</td>' for head, (more, text) in zip(HEADS[1:], cells, strict=True))
+    return f"<tr>{first}{''.join(rest)}</tr>"
 
 
 def _key_facts(result: Result) -> str:
@@ -147,7 +179,8 @@ def _number(measured: float | None) -> str:
 
 
 def _links(result: Result) -> str:
-    files = {"PDF": "lab_report.pdf", "HTML": "lab_report.html"} | {name: f"{name}.ipynb" for name in result.records}
+    files = {name.rpartition(".")[2].upper(): name for name in result.files}
+    files |= {name: f"{name}.ipynb" for name in result.records}
     folder = quote(result.folder.name)
     return " ".join(f'<a href="{folder}/{quote(file)}">{escape(label)}</a>' for label, file in files.items())
 

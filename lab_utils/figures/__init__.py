@@ -1,11 +1,15 @@
-"""Every picture of the lab. A function takes arrays or tables and returns the Matplotlib figure it drew."""
+"""Every picture of the lab.
+
+A function takes arrays or tables and returns the Matplotlib figure that it drew, with a caption and an alternative
+text computed from the same arrays and tables.
+"""
 
 from lab_utils.figures.digits import class_means, digit_rows, feature_maps, map_2d, strips
 from lab_utils.figures.results import bars, heat_table, lines, quality_against_time, training_curves
 from lab_utils.figures.study import (
     error_against_accuracy,
+    hyperparameter_effect,
     importance,
-    knob_effect,
     learning_curves,
     parallel_coordinates,
     search_progress,
@@ -19,8 +23,8 @@ __all__ = [
     "error_against_accuracy",
     "feature_maps",
     "heat_table",
+    "hyperparameter_effect",
     "importance",
-    "knob_effect",
     "learning_curves",
     "lines",
     "map_2d",

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from scipy.spatial import KDTree
 
-from lab_utils.figures.style import DIGITS, DIVERGING, FRAME, HEAT, frame_only, heading
+from lab_utils import metrics
+from lab_utils.figures.described import DescribedFigure, joined, subplots
+from lab_utils.figures.style import CLASSES, DIGITS, FRAME, HEAT, frame_only, heading
 
 DIGIT_INCHES = 0.78
 PITCH, CAPTION_LINE = 1.06, 0.18
@@ -15,8 +17,12 @@ PITCH, CAPTION_LINE = 1.06, 0.18
 
 
 def digit_rows(
-    rows: dict[str, np.ndarray], captions: dict[str, Sequence[str]] | None = None, title: str = ""
-) -> Figure:
+    rows: dict[str, np.ndarray],
+    captions: dict[str, Sequence[str]] | None = None,
+    title: str = "",
+    *,
+    clean: str = "clean",
+) -> DescribedFigure:
     """Digits side by side: one labelled row per entry.
 
     Parameters
@@ -26,10 +32,12 @@ def digit_rows(
     captions : dict of str to sequence of str, optional
         Text under each digit of a row.
     title : str
+    clean : str
+        Label of the row, if there is one, that the description compares the others with.
     """
     captions = captions or {}
     columns = len(next(iter(rows.values())))
-    figure, axis = plt.subplots()
+    figure, axis = subplots()
     top = 0.0
     for label, digits in rows.items():
         axis.text(-0.12, top + 0.5, label, ha="right", va="center", fontsize=10)
@@ -43,20 +51,52 @@ def digit_rows(
     axis.axis("off")
     figure.set_size_inches(1.3 + DIGIT_INCHES * PITCH * columns, 0.4 + DIGIT_INCHES * top)
     heading(figure, title)
-    return figure
+    floats = {" ".join(label.split()): np.asarray(digits, dtype=float) for label, digits in rows.items()}
+    told = _against_clean(floats, clean) if clean in floats and len(floats) > 1 else _spread(floats)
+    alt = f"{len(rows)} rows of {columns} digits. {told['alt']}"
+    return figure.described(title or "Digits", alt=alt, caption=told["caption"])
 
 
-def strips(codes: np.ndarray, title: str) -> Figure:
+def _against_clean(rows: dict[str, np.ndarray], clean: str) -> dict[str, str]:
+    quality = {label: metrics.psnr(rows[clean], digits).mean() for label, digits in rows.items() if label != clean}
+    said = joined(f"{label} {value:.1f} dB" for label, value in quality.items())
+    best = max(quality, key=quality.get)
+    see = f"of {joined(quality)}, {best} comes closest" if len(quality) > 1 else f"compare {best}"
+    return {
+        "alt": f"Mean PSNR of these digits against the row {clean}: {said}.",
+        "caption": f"{see} to the row {clean} ({quality[best]:.1f} dB).",
+    }
+
+
+def _spread(rows: dict[str, np.ndarray]) -> dict[str, str]:
+    spread = {label: digits.std(axis=0).mean() for label, digits in rows.items()}
+    said = joined(f"{label} {value:.3f}" for label, value in spread.items())
+    most = max(spread, key=spread.get)
+    return {
+        "alt": f"How much a pixel varies within a row (standard deviation, pixels from 0 to 1): {said}.",
+        "caption": f"read each row from left to right; {most} varies most (standard deviation {spread[most]:.3f}).",
+    }
+
+
+def strips(codes: np.ndarray, title: str) -> DescribedFigure:
     """Ten codes as the manual draws them: each reshaped to 16 rows, here 16x392; codes is (n >= 10, 6272)."""
-    figure, axes = plt.subplots(10, 1, figsize=(9, 5))
-    for axis, code in zip(axes, codes, strict=False):
-        axis.imshow(code.reshape(16, -1), cmap=HEAT, aspect="auto")
+    codes = codes[:10]
+    figure, axes = subplots(10, 1, figsize=(9, 5))
+    for axis, code in zip(axes, codes, strict=True):
+        image = axis.imshow(code.reshape(16, -1), cmap=HEAT, aspect="auto", vmin=codes.min(), vmax=codes.max())
         axis.axis("off")
+    figure.colorbar(image, ax=axes, label="activation", aspect=40)
     heading(figure, title)
-    return figure
+    zero = f"{100 * np.mean(codes == 0):.0f} %"
+    return figure.described(
+        title,
+        alt=f"ten strips, one under the other; {zero} of their values are zero, the largest is {codes.max():.3g}.",
+        caption="the values stand in the order of memory, not of the image, so that a strip does not look like its "
+        f"digit; {zero} are zero.",
+    )
 
 
-def feature_maps(digit: np.ndarray, maps: np.ndarray, title: str, columns: int = 12) -> Figure:
+def feature_maps(digit: np.ndarray, maps: np.ndarray, title: str, columns: int = 12) -> DescribedFigure:
     """One digit, (28, 28), and the maps it switches on most, strongest first.
 
     Parameters
@@ -68,7 +108,7 @@ def feature_maps(digit: np.ndarray, maps: np.ndarray, title: str, columns: int =
     columns : int
     """
     strongest = np.argsort(maps.mean(axis=(0, 1)))[::-1][: 2 * columns]
-    figure = plt.figure(figsize=(10.5, 2.3))
+    figure = plt.figure(figsize=(10.5, 2.3), FigureClass=DescribedFigure, layout="constrained")
     grid = figure.add_gridspec(2, columns + 2)
     axis = figure.add_subplot(grid[:, :2])
     axis.imshow(digit, cmap=DIGITS, vmin=0, vmax=1)
@@ -80,31 +120,49 @@ def feature_maps(digit: np.ndarray, maps: np.ndarray, title: str, columns: int =
         axis.set_title(f"{channel}", fontsize=7, fontweight="normal", pad=2)
         frame_only(axis)
     heading(figure, title)
-    return figure
+    means, silent = maps.mean(axis=(0, 1)), np.mean(maps.max(axis=(0, 1)) <= 0)
+    first = strongest[0]
+    return figure.described(
+        title,
+        alt=f"the digit, and its {len(strongest)} strongest maps of {maps.shape[-1]}; the strongest, channel {first}, "
+        f"has a mean activation of {means[first]:.3g}; {100 * silent:.0f} % of the channels are silent.",
+        caption=f"each map is bright where on the digit one channel responds; channel {first} responds most.",
+    )
 
 
-def class_means(codes: np.ndarray, labels: np.ndarray, units: Sequence[int], title: str) -> Figure:
+def class_means(codes: np.ndarray, labels: np.ndarray, units: Sequence[int], title: str) -> DescribedFigure:
     """Mean activation of some units for every class, standardised per unit: codes (n, all units), labels (n,)."""
     codes = codes[:, units]
     scaled = (codes - codes.mean(axis=0)) / (codes.std(axis=0) + 1e-9)
     means = np.array([scaled[labels == digit].mean(axis=0) for digit in range(10)])
-    limit = np.abs(means).max()
-    figure, axis = plt.subplots(figsize=(9, 3.2))
-    image = axis.imshow(means, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
+    figure, axis = subplots(figsize=(9, 3.2))
+    image = axis.imshow(means, cmap=HEAT, aspect="auto")
     axis.set(xlabel="unit", ylabel="digit", yticks=range(10), title=title)
     axis.set_xticks(range(len(units)), units, fontsize=7)
     axis.grid(False)
     figure.colorbar(image, label="standard deviations\nfrom the unit's mean")
-    return figure
+    digit, place = np.unravel_index(means.argmax(), means.shape)
+    return figure.described(
+        title,
+        alt=f"ten digits by {len(units)} units; unit {units[place]} stands out most, {means.max():+.1f} standard "
+        f"deviations for the digit {digit}.",
+        caption=f"bright where a unit responds more than usual, as unit {units[place]} does to a {digit}.",
+    )
 
 
-def map_2d(points: np.ndarray, labels: np.ndarray, title: str) -> Figure:
+def map_2d(points: np.ndarray, labels: np.ndarray, title: str) -> DescribedFigure:
     """Codes on a plane, (n, 2), each drawn as its own label so that colour is not needed to read it."""
-    figure, axis = plt.subplots(figsize=(6.4, 5.4))
-    palette = plt.get_cmap("tab10")
+    figure, axis = subplots(figsize=(6.4, 5.4))
+    palette = plt.get_cmap(CLASSES)
     for digit in range(10):
         here = points[labels == digit]
         axis.scatter(*here.T, s=26, color=palette(digit), marker=f"${digit}$", linewidths=0.3)
     axis.set(title=title)
     axis.axis("off")
-    return figure
+    _, nearest = KDTree(points).query(points, k=2)
+    same = f"{100 * np.mean(labels[nearest[:, 1]] == labels):.0f} %"
+    return figure.described(
+        title,
+        alt=f"{len(points)} codes, each drawn as its digit; for {same} the nearest neighbour is of the same class.",
+        caption=f"near codes are alike, and {same} have a neighbour of their own class.",
+    )

@@ -3,49 +3,60 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
-from lab_utils.figures.style import BLACK, BLUE, COLOURS, HEAT, MARKERS, heading
+from lab_utils.figures.described import DescribedFigure, joined, subplots
+from lab_utils.figures.style import BLACK, BLUE, GREY, HEAT, LINES, heading, legend_below, plain_logarithmic
 
 if TYPE_CHECKING:  # TensorFlow takes two seconds to import, and a figure does not need it
     from lab_utils.training import Run
 
 
-def training_curves(runs: Mapping[str, "Run"], title: str) -> Figure:
+def training_curves(runs: Mapping[str, "Run"], title: str) -> DescribedFigure:
     """Loss and validation PSNR against digits seen, for one or more runs by name."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.1))
-    for (name, run), colour in zip(runs.items(), COLOURS, strict=False):
+    figure, (left, right) = subplots(1, 2, figsize=(9, 3.1))
+    for (name, run), look in zip(runs.items(), LINES, strict=False):
         seen, loss = np.array(run.curve).T
         epochs = len(run.history["val_loss"])
         ends = seen[-1] / epochs * np.arange(1, epochs + 1)
-        left.plot(seen, loss, color=colour, alpha=0.45, linewidth=1, label=f"{name}, training")
-        left.plot(ends, run.history["val_loss"], "o-", color=colour, label=f"{name}, validation")
-        right.plot(ends, run.history["val_psnr"], "o-", color=colour, label=name)
+        left.plot(seen, loss, color=look["color"], alpha=0.45, linewidth=1, label=f"{name}, training")
+        left.plot(ends, run.history["val_loss"], **look, label=f"{name}, validation")
+        right.plot(ends, run.history["val_psnr"], **look)
     left.set(xlabel="digits seen", ylabel="loss per pixel", yscale="log", title="Loss")
     right.set(xlabel="digits seen", ylabel="PSNR (dB)", title="Validation PSNR")
-    left.legend(fontsize=8)
-    right.legend(fontsize=8)
+    for axis in (left, right):
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+    plain_logarithmic(left.yaxis)
+    legend_below(figure, left)
     heading(figure, title)
-    return figure
+    psnr = {name: run.history["val_psnr"] for name, run in runs.items()}
+    said = joined(f"{name} {curve[0]:.1f} to {curve[-1]:.1f} dB" for name, curve in psnr.items())
+    seen = max(run.curve[-1][0] for run in runs.values())
+    return figure.described(
+        title,
+        alt=f"loss and validation PSNR over {seen:,} digits seen; PSNR after the first and the last epoch: {said}.",
+        caption=f"one mark per epoch; PSNR after the first and the last: {said}.",
+    )
 
 
-def quality_against_time(runs: Mapping[str, "Run"], title: str) -> Figure:
+def quality_against_time(runs: Mapping[str, "Run"], title: str) -> DescribedFigure:
     """Validation PSNR (dB) at the end of every epoch against seconds of training, for runs by name."""
-    figure, axis = plt.subplots(figsize=(7.5, 3.3))
-    for (name, run), colour, marker in zip(runs.items(), COLOURS, MARKERS, strict=False):
+    figure, axis = subplots(figsize=(7.5, 3.3))
+    for (name, run), look in zip(runs.items(), LINES, strict=False):
         psnr = run.history["val_psnr"]
-        seconds = run.seconds / len(psnr) * np.arange(1, len(psnr) + 1)
-        axis.plot(seconds, psnr, marker=marker, color=colour, label=name)
+        axis.plot(run.seconds / len(psnr) * np.arange(1, len(psnr) + 1), psnr, **look, label=name)
     axis.set(xlabel="seconds of training", ylabel="validation PSNR (dB)", xscale="log", title=title)
-    axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_minor_formatter("{x:g}")
-    axis.legend(fontsize=8)
-    return figure
+    plain_logarithmic(axis.xaxis)
+    legend_below(figure, axis)
+    ends = {name: run.history["val_psnr"][-1] for name, run in runs.items()}
+    best = max(ends, key=ends.get)
+    said = joined(f"{name} {psnr:.1f} dB after {runs[name].seconds:.0f} s" for name, psnr in ends.items())
+    return figure.described(
+        title,
+        alt=f"validation PSNR against seconds of training, at the end: {said}.",
+        caption=f"the higher and the farther left, the better; {best} ends highest ({ends[best]:.1f} dB).",
+    )
 
 
 def bars(
@@ -57,7 +68,7 @@ def bars(
     reference: str,
     fmt: str = "{:.1f}",
     smaller_is_better: bool = False,
-) -> Figure:
+) -> DescribedFigure:
     """Horizontal bars with intervals, best on top.
 
     Parameters
@@ -74,8 +85,8 @@ def bars(
         Whether the smallest value is the best.
     """
     ordered = table.sort_values(value, ascending=not smaller_is_better)
-    figure, axis = plt.subplots(figsize=(7.5, 0.6 + 0.34 * len(ordered)))
-    colours = ["#AAAAAA" if name == reference else BLUE for name in ordered.index]
+    figure, axis = subplots(figsize=(7.5, 0.6 + 0.34 * len(ordered)))
+    colours = [GREY if name == reference else BLUE for name in ordered.index]
     axis.barh(ordered.index, ordered[value], color=colours)
     if f"{value}_low" in ordered:
         spread = [ordered[value] - ordered[f"{value}_low"], ordered[f"{value}_high"] - ordered[value]]
@@ -86,7 +97,14 @@ def bars(
     axis.set(xlabel=label, title=title)
     axis.margins(x=0.1)
     axis.grid(axis="y", visible=False)
-    return figure
+    said = {name: fmt.format(number) for name, number in ordered[value][::-1].items()}
+    best = next(iter(said))
+    behind = f", {reference} (grey) at {said[reference]}" if best != reference else ""
+    return figure.described(
+        title,
+        alt=f"{label}, best first: {joined(f'{name} {number}' for name, number in said.items())}.",
+        caption=f"{best} is best at {said[best]}{behind}.",
+    )
 
 
 def lines(
@@ -98,7 +116,7 @@ def lines(
     xlabel: str,
     title: str,
     log_x: bool = True,
-) -> Figure:
+) -> DescribedFigure:
     """One panel per measured column against ``x``, one line per value of ``by``; the band is the range over seeds.
 
     Parameters
@@ -113,27 +131,39 @@ def lines(
     log_x : bool
         Logarithmic horizontal axis with a tick at every measured value.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 3.2), squeeze=False)
+    figure, axes = subplots(1, len(panels), figsize=(4.5 * len(panels), 3.2), squeeze=False)
     for axis, (column, label) in zip(axes[0], panels.items(), strict=True):
-        for (name, group), colour, marker in zip(table.groupby(by, sort=False), COLOURS, MARKERS, strict=False):
+        for (name, group), look in zip(table.groupby(by, sort=False), LINES, strict=False):
             values = group.groupby(x)[column].agg(["mean", "min", "max"])
-            axis.plot(values.index, values["mean"], marker=marker, color=colour, label=name)
-            axis.fill_between(values.index, values["min"], values["max"], color=colour, alpha=0.18, linewidth=0)
+            axis.plot(values.index, values["mean"], **look, label=name)
+            axis.fill_between(values.index, values["min"], values["max"], color=look["color"], alpha=0.18, linewidth=0)
         if log_x:
             ticks = sorted(table[x].unique())
             axis.set_xscale("log")
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axis.minorticks_off()
         axis.set(xlabel=xlabel, ylabel=label)
-    axes[0][0].legend(fontsize=8)
+    legend_below(figure, axes[0][0])
     heading(figure, title)
-    return figure
+    last = table[x].max()
+    ends = table[table[x] == last].groupby(by, sort=False)[list(panels)].mean()
+    said = [
+        f"{label}: {joined(f'{name} {end:.3g}' for name, end in ends[column].items())}"
+        for column, label in panels.items()
+    ]
+    return figure.described(
+        title,
+        alt=f"one line per {by}, at {xlabel} {last:,}: {'; '.join(said)}.",
+        caption=f"lines are means and bands the range over seeds; at the right end, {said[0]}.",
+    )
 
 
-def heat_table(table: pd.DataFrame, label: str, title: str, xlabel: str, ylabel: str, fmt: str = "{:.1f}") -> Figure:
+def heat_table(
+    table: pd.DataFrame, label: str, title: str, xlabel: str, ylabel: str, fmt: str = "{:.1f}"
+) -> DescribedFigure:
     """A matrix with its numbers written in: rows and columns are the table's."""
     values = table.to_numpy(dtype=float)
-    figure, axis = plt.subplots(figsize=(2.4 + 0.72 * values.shape[1], 1.3 + 0.42 * values.shape[0]))
+    figure, axis = subplots(figsize=(2.4 + 0.72 * values.shape[1], 1.3 + 0.42 * values.shape[0]))
     image = axis.imshow(values, cmap=HEAT, aspect="auto")
     middle = (values.min() + values.max()) / 2
     for (row, column), value in np.ndenumerate(values):
@@ -144,4 +174,14 @@ def heat_table(table: pd.DataFrame, label: str, title: str, xlabel: str, ylabel:
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axis.grid(False)
     figure.colorbar(image, label=label)
-    return figure
+    best, worst = (np.unravel_index(place, values.shape) for place in (values.argmax(), values.argmin()))
+
+    def said(place: tuple[int, int]) -> str:
+        where = f"{ylabel} {table.index[place[0]]}, {xlabel} {table.columns[place[1]]}"
+        return f"{fmt.format(values[place])} ({where})"
+
+    return figure.described(
+        title,
+        alt=f"{len(table)} by {len(table.columns)} values, {label}, from {said(worst)} to {said(best)}.",
+        caption=f"the brighter, the higher; highest is {said(best)}, lowest {said(worst)}.",
+    )

@@ -1,10 +1,12 @@
 """Three executed notebooks in, one lab report out, as HTML and as PDF."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab_utils.errors import LabError
-from lab_utils.report import html, model, pdf
+from lab_utils.report import html, model, pdf, word
+from lab_utils.report.brief import brief
 from lab_utils.report.compose import compose
 from lab_utils.report.markdown import convert
 from lab_utils.running import check
@@ -25,6 +27,7 @@ class Result:
         Ids of answers that are missing.
     notes : list of str
         What of the notebooks is not printed, and where.
+    docx : Path, optional
     """
 
     html: Path
@@ -32,16 +35,37 @@ class Result:
     pages: int
     unanswered: list[str]
     notes: list[str]
+    docx: Path | None = None
 
 
-def build(folder: Path | str, *, code_appendix: bool = False, sources: Path | None = None) -> Result:
-    """Make ``lab_report.html`` and ``lab_report.pdf`` beside the three executed notebooks.
+def build(
+    folder: Path | str,
+    *,
+    name: str = "lab_report",
+    parts: Iterable[str] = model.PARTS,
+    length: str = "brief",
+    code_appendix: bool = False,
+    docx: bool = False,
+    sources: Path | None = None,
+) -> Result:
+    """Make ``<name>.html`` and ``<name>.pdf`` beside the executed notebooks.
+
+    The HTML holds everything, its code folded. The PDF holds every question and answer, and as much of the evidence
+    as ``length`` says.
 
     Parameters
     ----------
     folder : path of the folder that holds 01_pre_lab.ipynb, 02_in_lab.ipynb and 03_post_lab.ipynb.
+    name : str
+        Of the files, without their endings.
+    parts : iterable of str
+        The notebooks that the report is of; by default all three.
+    length : str
+        "brief": what bears on the questions; "full": everything, with a contents page.
     code_appendix : bool
-        Whether the notebooks' code is printed at the end.
+        Whether the notebooks' code is printed at the end of the PDF.
+    docx : bool
+        Whether ``<name>.docx`` is made, too.
     sources : Path, optional
         Folder of the notebooks that were run, where the pictures lie that an answer names; by default ``folder``.
 
@@ -53,23 +77,25 @@ def build(folder: Path | str, *, code_appendix: bool = False, sources: Path | No
         its check: the HTML is written, and the error says so.
     """
     folder = Path(folder)
-    found = _problems(folder)
+    names = list(parts)
+    found = _problems(folder, names)
     if found:
         raise LabError(
             f"No report can be made of {folder}:\n  - " + "\n  - ".join(found),
-            "three notebooks that ran to their end, of one student, one seed and this version",
+            "notebooks that ran to their end, of one student, one seed and this version, shown as they ran",
             "Run the notebooks again (`dae-lab run`), then make the report.",
         )
-    report = compose(folder, code_appendix=code_appendix, sources=sources)
-    page, printed = folder / "lab_report.html", folder / "lab_report.pdf"
+    report = compose(folder, code_appendix=code_appendix, sources=sources, names=names)
+    page, printed = folder / f"{name}.html", folder / f"{name}.pdf"
     html.write(report, page)
+    extra = word.write(page, folder / f"{name}.docx") if docx else None
     try:
-        pages = pdf.write(report, printed)
+        pages = pdf.write(report if length == "full" else brief(report), printed)
     except LabError as error:
         old = " An older PDF is still there." if printed.exists() else ""
         what = f"{error.what}\n  The report is there as HTML ({page.name}), but not as PDF.{old}"
         raise LabError(what, error.allowed, error.next_step) from error
-    return Result(page, printed, pages, report.unanswered, [*report.notes, *_as_typed(report)])
+    return Result(page, printed, pages, report.unanswered, [*report.notes, *_as_typed(report)], extra)
 
 
 def _as_typed(report: model.Report) -> list[str]:
@@ -79,10 +105,10 @@ def _as_typed(report: model.Report) -> list[str]:
     return [f"{block.where}: {note}" for block in written if (note := markup[block.fragment].note)]
 
 
-def _problems(folder: Path) -> list[str]:
+def _problems(folder: Path, names: Iterable[str]) -> list[str]:
     """What is wrong with each notebook; the first one that is sound says whose the others must be."""
     found, identity = [], {}
-    for name in model.PARTS:
+    for name in names:
         path = folder / f"{name}.ipynb"
         own = check.problems(path, notebook=name, expected=identity)
         if not own and not identity:

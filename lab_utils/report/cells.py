@@ -1,6 +1,8 @@
 """What each cell of a notebook is, even where an editor dropped its tags or its id."""
 
+import hashlib
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +101,16 @@ def changes(cells: list[Any], roles: list[Role], lab: list[Any]) -> Iterator[tup
         if role.twin is None or not _same(cell, role.twin):
             yield role.key, role.twin.source if role.twin else "", cell.source
     yield from ((key, cell.source, "") for key, cell in left.items())
+
+
+def digest(cells: list[Any]) -> str:
+    """SHA-256 (hex) of the code cells of a notebook; parameters do not count."""
+    code = [
+        [line.rstrip() for line in cell.source.strip().splitlines()]
+        for cell in cells
+        if cell.cell_type == "code" and cell.source.strip() and not _tags(cell) & {"parameters", "injected-parameters"}
+    ]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()
 
 
 def _tags(cell: Any) -> frozenset[str]:

@@ -3,18 +3,21 @@
 import ast
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lab_utils import __version__, cache
 from lab_utils.manual import QUESTIONS, TITLE
 from lab_utils.report import cells, outputs, pictures
 from lab_utils.report.answers import missing
-from lab_utils.report.findings import of_fact, of_hypothesis, origins
+from lab_utils.report.evidence import CAPTIONS, PICTURE, WORKS
+from lab_utils.report.findings import key_numbers, of_fact, of_hypothesis, origins
 from lab_utils.report.model import (
     IDENTITY,
     PARTS,
+    SECTIONS,
     Answer,
     Block,
     Change,
@@ -26,18 +29,24 @@ from lab_utils.report.model import (
     Question,
     Reading,
     Report,
+    Table,
 )
+from lab_utils.report.numbering import numbered
 from lab_utils.report.pictures import Reference, Refused
 from lab_utils.report.private import hide, private_texts
 from lab_utils.running.check import Record, read, read_record
+from lab_utils.running.execution import changed_since
 from lab_utils.running.original import original
 from lab_utils.text import visible
 
 PICTURES = 60  # of one notebook's student
+TABLE = re.compile(r"(^\|.*\n\|[-:| ]+\|[ \t]*(?:\n\|.*)*)", re.MULTILINE)
 
 
-def compose(folder: Path, *, code_appendix: bool = False, sources: Path | None = None) -> Report:
-    """Make the report's model of three notebooks that ``check.problems`` found complete.
+def compose(
+    folder: Path, *, code_appendix: bool = False, sources: Path | None = None, names: Iterable[str] = PARTS
+) -> Report:
+    """Make the report's model of notebooks that ``check.problems`` found complete, at full length.
 
     Parameters
     ----------
@@ -47,41 +56,64 @@ def compose(folder: Path, *, code_appendix: bool = False, sources: Path | None =
         Whether the PDF shows the code.
     sources : Path, optional
         Folder of the notebooks that were run, where the pictures lie that an answer names; by default ``folder``.
+    names : iterable of str
+        The notebooks, such as "02_in_lab"; by default all three.
     """
-    notebooks = {name: read(folder / f"{name}.ipynb") for name in PARTS}
+    notebooks = {name: read(folder / f"{name}.ipynb") for name in names}
     records = [read_record(nb) for nb in notebooks.values()]
     private = private_texts(record.settings for record in records)
     readers = [Reader(name, sources or folder, private) for name in notebooks]
-    parts = [reader.part(nb.cells) for reader, nb in zip(readers, notebooks.values(), strict=True)]
+    read_parts = [reader.part(nb.cells) for reader, nb in zip(readers, notebooks.values(), strict=True)]
+    picture, parts = _without_picture(read_parts)
     found = list(zip(parts, records, strict=True))
+    hypotheses = [of_hypothesis(part.title, row) for part, record in found for row in record.hypotheses]
     report = Report(
         title=f"Experiment {_said(records, 'experiment_number')}: {TITLE}",
         identity={name: _said(records, name) for name in IDENTITY},
         parts=parts,
         facts=[of_fact(part.title, row) for part, record in found for row in record.facts],
-        hypotheses=[of_hypothesis(part.title, row) for part, record in found for row in record.hypotheses],
-        origins=origins(records, private),
+        hypotheses=hypotheses,
+        origins=[*origins(records, private), *_made_by(notebooks, parts)],
         unanswered=_unanswered(parts),
         code_appendix=code_appendix,
         notes=[visible(note) for reader in readers for note in reader.notes],
+        picture=picture,
+        key=key_numbers(hypotheses),
+        works=_works(parts),
     )
     return numbered(report)
 
 
-def numbered(report: Report) -> Report:
-    """The same report with its figures numbered in reading order."""
-    count = 0
+def _made_by(notebooks: Mapping[str, Any], parts: list[Part]) -> list[tuple[str, list[str]]]:
+    """What each notebook's code and outputs are, compared with the lab's and with what was put out."""
+    package = f"lab_utils {__version__}, {cache.code_digest(cache.SOURCES)[:12]}…"
+    code, shown = [], []
+    for (name, notebook), part in zip(notebooks.items(), parts, strict=True):
+        own, lab = cells.digest(notebook.cells), cells.digest(original(name))
+        count = len(part.changes or [])
+        if part.changes is None:
+            code.append(f"{own[:12]}…; the lab's notebook is not there to compare with")
+        else:
+            code.append(f"{count} changed: {own[:12]}…, the lab's {lab[:12]}…" if count else f"unchanged: {own[:12]}…")
+        told = changed_since(notebook) is not None
+        shown.append("as they were put out" if told else "not compared: run outside dae-lab")
+    return [("Code cells (SHA-256)", code), ("Displayed outputs", shown), ("Report made by", [package] * len(parts))]
 
-    def number(block: Block) -> Block:
-        nonlocal count
-        if isinstance(block, Answer):
-            return replace(block, blocks=tuple(map(number, block.blocks)))
-        if isinstance(block, Figure):
-            count += 1
-            return replace(block, number=count)
-        return block
 
-    return replace(report, parts=[replace(part, blocks=list(map(number, part.blocks))) for part in report.parts])
+def _without_picture(parts: list[Part]) -> tuple[Figure | None, list[Part]]:
+    """The picture for the first page, and the parts without it."""
+    for i, part in enumerate(parts):
+        for block in part.blocks:
+            if isinstance(block, Figure) and block.key == PICTURE and not block.own:
+                rest = replace(part, blocks=[each for each in part.blocks if each is not block])
+                return block, [*parts[:i], rest, *parts[i + 1 :]]
+    return None, parts
+
+
+def _works(parts: list[Part]) -> list[str]:
+    """The works that the course's text names."""
+    texts = [block.text for part in parts for block in part.blocks if isinstance(block, Prose | Reading | Table)]
+    return sorted(work for word, work in WORKS.items() if any(word in text for text in texts))
 
 
 def _said(records: list[Record], name: str) -> str:
@@ -93,7 +125,9 @@ def _said(records: list[Record], name: str) -> str:
 def _unanswered(parts: list[Part]) -> list[str]:
     given = {block.id for part in parts for block in part.blocks if isinstance(block, Answer) and not block.missing}
     there = [block.id for part in parts for block in part.blocks if isinstance(block, Answer)]
-    return [visible(id) for id in dict.fromkeys([*there, *QUESTIONS]) if id not in given]
+    titles = {part.title for part in parts}
+    asked = [id for id in QUESTIONS if (SECTIONS["pre-lab"] if id.startswith("pre-lab") else "In-Lab") in titles]
+    return [visible(id) for id in dict.fromkeys([*there, *asked]) if id not in given]
 
 
 class Reader:
@@ -205,8 +239,9 @@ class Reader:
         if mime not in data:
             mime = next((mime for mime in outputs.PICTURES if mime in data), "")
         if not mime:
-            text = data.get("text/markdown", "")
-            return [Reading(hide(text, self.private), where, role.key)] if text.strip() else []
+            told = output.get("metadata", {}).get("text/markdown", {})
+            caption = str(told.get("caption") or CAPTIONS.get(role.key, self.heading))
+            return _tables_and_sentences(hide(data.get("text/markdown", ""), self.private), where, role.key, caption)
         told = output.get("metadata", {}).get(mime, {})
         title = _literal_title(cell.source) or self.heading
         try:
@@ -237,6 +272,16 @@ class Reader:
         self.notes.append(hide(note, self.private))
 
 
+def _tables_and_sentences(text: str, where: str, key: str, caption: str) -> list[Block]:
+    """The Markdown of an output in pieces: tables, and what is said before and after them."""
+    pieces = [piece.strip("\n") for piece in TABLE.split(text)]
+    return [
+        Table(piece, where, key, caption=caption) if TABLE.fullmatch(piece) else Reading(piece, where, key)
+        for piece in pieces
+        if piece.strip()
+    ]
+
+
 def _is_code(cell: Any, role: cells.Role) -> bool:
     hidden = {"injected-parameters", "report-skip"}
     return cell.cell_type == "code" and bool(cell.source.strip()) and (role.own or not role.tags & hidden)
@@ -256,4 +301,4 @@ def _literal_title(source: str) -> str:
     words = [k.value for call in calls for k in call.keywords if k.arg == "title"]
     words += [call.args[-1] for call in calls if call.args and isinstance(call.func, ast.Attribute)]
     texts = [word.value for word in words if isinstance(word, ast.Constant) and isinstance(word.value, str)]
-    return next((text for text in texts if " " in text), "")
+    return next((text.strip() for text in texts if " " in text.strip()), "")

@@ -3,14 +3,26 @@
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from lab_utils.report.evidence import KEY, KEYS
 from lab_utils.report.markdown import Fragment
 from lab_utils.report.model import ALIKE, Finding
 from lab_utils.report.private import hide
 from lab_utils.running.check import FactRow, HypothesisRow, Record
 
 SIGNS = {">=": "≥", "<=": "≤", "==": "="}
+VERDICTS = {
+    "holds": "yes",
+    "supported": "yes",
+    "does not hold": "no",
+    "contradicted": "no",
+    "opposite": "no",
+    "negligible": "small",
+}
+"""The sign of a verdict; any other is open."""
+ABSENT = "not measured"
 NOT_SETTINGS = (*ALIKE, "date", "profile", "data_source", "storage")
 """Not among the settings that are printed: they stand elsewhere, or may name a person's folders and passwords."""
 
@@ -28,20 +40,55 @@ def of_fact(part: str, row: FactRow) -> Finding:
 
 def of_hypothesis(part: str, row: HypothesisRow) -> Finding:
     """A statement of the manual: its test and the effect with its interval."""
-    interval = f" [{number(row.low)}, {number(row.high)}]" if row.low is not None else ""
-    measured = f"{number(row.effect)}{interval} {row.unit}".strip()
+    interval = _with_interval(row.effect, row.low, row.high)
+    measured = ABSENT if row.effect is None else f"{interval} {row.unit}".strip()
     threshold = (row.model_extra or {}).get("threshold")
     threshold = threshold if isinstance(threshold, int | float) else None
     numbers = (row.effect, row.low, row.high, threshold)
-    return Finding(part, _inline(row.statement), measured, _inline(row.test), row.verdict, row.id, row.unit, *numbers)
+    told = (part, _inline(row.statement), measured, _inline(row.test), row.verdict, row.id, row.unit)
+    return Finding(*told, *numbers, published=_published((row.model_extra or {}).get("published")))
 
 
-def number(value: float | None) -> str:
-    """Four digits, a true minus sign; a dash for what could not be measured."""
+def _published(row: Any) -> tuple[str, str] | None:
+    """Effect with interval, and verdict, of the same hypothesis in the published run."""
+    if not isinstance(row, dict):
+        return None
+    numbers = [value if isinstance(value, int | float) else None for value in map(row.get, ("effect", "low", "high"))]
+    return _with_interval(*numbers), str(row.get("verdict", ""))
+
+
+def _with_interval(effect: float | None, low: float | None, high: float | None) -> str:
+    interval = f" [{number(low, 3)}, {number(high, 3)}]" if low is not None and high is not None else ""
+    return f"{number(effect, 3)}{interval}"
+
+
+def key_numbers(hypotheses: list[Finding]) -> list[Finding]:
+    """The run's main numbers, each with its interval: those of ``KEY``, filled up with the clearest others."""
+    measured = [row for row in hypotheses if None not in (row.effect, row.low, row.high)]
+    chosen = [row for id in KEY for row in measured if row.id == id]
+    others = [row for row in measured if row not in chosen and row.threshold]
+    others.sort(key=lambda row: -abs(row.effect / row.threshold))
+    return [replace(row, claim=compared(row)) for row in [*chosen, *others][:KEYS]]
+
+
+def compared(row: Finding) -> Fragment:
+    """What the test of a hypothesis compares, without its threshold."""
+    test = row.wanted.text.split(";")[0]
+    return _inline(f"{test[:1].upper()}{test[1:]}")
+
+
+def sign(row: Finding) -> str:
+    """The sign that stands for a verdict: "yes", "no", "small" or "open"."""
+    return VERDICTS.get(row.verdict, "open")
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A few digits, a true minus sign; a dash for what could not be measured."""
     if value is None:
         return "–"
     whole = math.isfinite(value) and value == int(value) and abs(value) < 1e12
-    return (f"{value:,.0f}" if whole else f"{value:.4g}").replace("-", "\u2212")
+    digits = digits if abs(value) < 10**digits else 4
+    return (f"{value:,.0f}" if whole else f"{value:.{digits}g}").replace("-", "\u2212")
 
 
 def origins(records: list[Record], private: Mapping[str, str]) -> list[tuple[str, list[str]]]:

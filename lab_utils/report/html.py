@@ -12,13 +12,13 @@ from pygments.lexers import PythonLexer
 
 from lab_utils.files import replaced
 from lab_utils.manual import MARKS
-from lab_utils.report import webfonts
+from lab_utils.report import forest, webfonts
+from lab_utils.report.findings import sign
 from lab_utils.report.markdown import convert
 from lab_utils.report.model import Report
 from lab_utils.text import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
-SIGNS = {"holds": "yes", "supported": "yes", "does not hold": "no", "contradicted": "no"}
 POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 CODE = HtmlFormatter(style="default", nowrap=False)
 
@@ -30,7 +30,7 @@ def write(report: Report, path: Path) -> None:
 
 
 def render(report: Report) -> str:
-    """The whole page: styles, pictures (data URIs) and maths (MathML) inside, no script.
+    """The whole page: styles, pictures (data URIs) and maths (MathML) inside, code folded, no script.
 
     Its Content-Security-Policy allows images and fonts as data and the one style sheet, known by its
     hash, and nothing else. Every string is escaped by Jinja, or went through pandoc and nh3.
@@ -49,7 +49,8 @@ def render(report: Report) -> str:
         "visible": visible,
         "source": lambda figure: f"data:{figure.mime};base64,{base64.b64encode(figure.data).decode()}",
         "python": lambda code: Safe(highlight(visible(code), PythonLexer(), CODE)),
-        "sign": lambda verdict: SIGNS.get(verdict, "open"),
+        "sign": sign,
+        "bar": lambda row: _drawing(forest.bar(row, sign(row))),
     }
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("report.html").render(
@@ -58,4 +59,9 @@ def render(report: Report) -> str:
         policy=POLICY.format(digest),
         markdown=lambda fragment: Safe(markup[fragment].html),
         marks=MARKS,
+        axis=_drawing(forest.axis()),
     )
+
+
+def _drawing(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

@@ -41,7 +41,10 @@ local allowed = {
 
 -- The report's parts are level 1, so a notebook's "##" stays level 2; an answer makes no headings.
 local headings = {
-  course = function(header) return pandoc.Header(math.max(2, math.min(header.level, 4)), header.content) end,
+  course = function(header)
+    header.content:insert(1, pandoc.Str("\u{E002}"))
+    return pandoc.Header(math.max(2, math.min(header.level, 4)), header.content)
+  end,
   answer = function(header) return pandoc.Para({ pandoc.Strong(header.content) }) end,
 }
 

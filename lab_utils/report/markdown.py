@@ -24,6 +24,7 @@ DEEP = re.compile(r"^[ \t]*(?:>[ \t]*|(?:[-+*]|\d{1,9}[.)])[ \t]+){41}", re.MULT
 SECONDS = 8  # for one fragment; a whole report takes less than one
 MEMORY = 800 << 20  # bytes of one child
 PLACE = re.compile("\ue000(\\d+)\ue001")
+HEADING = "\ue002"  # stands at the beginning of a heading's text in Typst's markup
 SET = """#for source in json(bytes(sys.inputs.sources)) {
   eval(source, mode: "markup", scope: (horizontalrule: none))
 }"""
@@ -126,7 +127,7 @@ def _markup(fragment: Fragment, reply: dict[str, Any] | Failure) -> Markup:
     notes = dict.fromkeys(formula.note for formula in formulas if formula.note)
     note = f"formulas printed as they were typed: {', '.join(notes)}" if notes else ""
     typst = PLACE.sub(lambda place: formulas[int(place[1]) - 1].typst, reply["typst"])
-    html = PLACE.sub(lambda place: formulas[int(place[1]) - 1].html, reply["html"])
+    html = PLACE.sub(lambda place: formulas[int(place[1]) - 1].html, reply["html"]).replace(HEADING, "")
     return Markup(typst, _sanitised(html), note)
 
 
@@ -134,7 +135,8 @@ def _formula(tex: str, mathml: str = "") -> Markup:
     """A formula in both languages; as it was typed in both, where there is none in one."""
     try:
         if mathml:
-            return Markup(maths.typst(mathml, tex), mathml)
+            alt = _string(visible(tex.strip("$").strip()))
+            return Markup(f"#[#set math.equation(alt: {alt});{maths.typst(mathml, tex)}]", mathml)
     except (maths.Unconvertible, ElementTree.ParseError):
         pass
     return Markup(f"#raw({_string(tex)});", f"<code>{escape(tex)}</code>", tex if len(tex) <= 60 else f"{tex[:60]}…")

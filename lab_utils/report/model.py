@@ -11,18 +11,24 @@ from lab_utils.report.markdown import Fragment
 
 PARTS = {"01_pre_lab": "Pre-Lab", "02_in_lab": "In-Lab", "03_post_lab": "Post-Lab"}
 IDENTITY = ("student_name", "student_id", "date", "experiment_number", "academic_year", "course_title", "course_code")
+SECTIONS = {"pre-lab": "Pre-Lab", "in-lab": "In-Lab", "viva": "Viva-voce", "post-lab": "Post-Lab"}
+"""The manual's sections by the beginning of their questions' ids."""
 ALIKE = ("student_name", "student_id", "experiment_number", "academic_year", "course_title", "course_code", "seed")
 """Settings in which the three notebooks of one report must agree."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """A piece of Markdown; ``where`` names its place for messages, ``key`` is the id of its cell."""
+    """A piece of Markdown; ``where`` names its place for messages, ``key`` is the id of its cell.
+
+    ``see`` are the anchors of the figures and tables that it is read with, such as "figure-3".
+    """
 
     kind: ClassVar[str]
     text: str
     where: str
     key: str = ""
+    see: tuple[str, ...] = ()
 
     @property
     def fragment(self) -> Fragment:
@@ -37,9 +43,23 @@ class Prose(Written):
 
 
 class Reading(Written):
-    """A table or a sentence that a cell of the lab put out."""
+    """A sentence that a cell of the lab put out."""
 
     kind = "reading"
+
+
+@dataclass(frozen=True)
+class Table(Written):
+    """A table that a cell of the lab put out; its caption; its number, from 1, in reading order."""
+
+    kind: ClassVar[str] = "table"
+    caption: str = ""
+    number: int = 0
+
+    @property
+    def anchor(self) -> str:
+        """What a link to it names."""
+        return f"table-{self.number}"
 
 
 class Question(Written):
@@ -93,6 +113,11 @@ class Figure:
     own: bool = False
     number: int = 0
 
+    @property
+    def anchor(self) -> str:
+        """What a link to it names."""
+        return f"figure-{self.number}"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -136,7 +161,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Finding:
-    """A row of the verdict tables, ready to print; the numbers are there for the plot."""
+    """A row of the verdict tables, ready to print; the numbers are there for the plot.
+
+    ``published`` is the same row of the published run, if the record tells it: (measured, verdict).
+    """
 
     part: str
     claim: Fragment
@@ -149,6 +177,16 @@ class Finding:
     low: float | None = None
     high: float | None = None
     threshold: float | None = None
+    published: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section that gets marks: its name, its questions, and which of them are answered."""
+
+    title: str
+    questions: list[str]
+    answered: int
 
 
 @dataclass(frozen=True)
@@ -157,7 +195,8 @@ class Report:
 
     ``identity`` holds the header's fields as shown (str); ``origins`` says how each part came to be, as
     (label, [value for each part]); ``unanswered`` are ids of answers that are missing; ``notes`` say what of the
-    notebooks is not printed, and where.
+    notebooks is not printed, and where. The first page shows ``picture`` and ``key``, the run's main numbers;
+    ``works`` are those that its text names.
     """
 
     title: str
@@ -169,10 +208,16 @@ class Report:
     unanswered: list[str]
     code_appendix: bool
     notes: list[str] = field(default_factory=list)
+    length: str = "full"
+    picture: Figure | None = None
+    key: list[Finding] = field(default_factory=list)
+    works: list[str] = field(default_factory=list)
 
     @property
     def blocks(self) -> Iterator[Block]:
         """All blocks in reading order; those of an answer follow it."""
+        if self.picture:
+            yield self.picture
         for part in self.parts:
             for block in part.blocks:
                 yield block
@@ -184,10 +229,22 @@ class Report:
         return [block for block in self.blocks if isinstance(block, Figure)]
 
     @property
+    def findings(self) -> list[Finding]:
+        """All rows of the verdict tables and of the first page."""
+        return [*self.facts, *self.hypotheses, *self.key]
+
+    @property
+    def sections(self) -> list[Section]:
+        """What gets marks, with its questions."""
+        ids = list(dict.fromkeys([*(b.id for b in self.blocks if isinstance(b, Answer)), *self.unanswered]))
+        named = {title: [id for id in ids if id.startswith(prefix)] for prefix, title in SECTIONS.items()}
+        return [Section(title, own, len(set(own) - set(self.unanswered))) for title, own in named.items() if own]
+
+    @property
     def fragments(self) -> frozenset[Fragment]:
         """All its Markdown, for ``markdown.convert``."""
         written = {b.fragment for b in self.blocks if isinstance(b, Written) and not isinstance(b, Printed)}
-        return frozenset(written | {f for row in self.facts + self.hypotheses for f in (row.claim, row.wanted)})
+        return frozenset(written | {f for row in self.findings for f in (row.claim, row.wanted)})
 
     @property
     def places(self) -> Iterator[tuple[str, str]]:
@@ -198,7 +255,9 @@ class Report:
             if self.code_appendix:
                 yield from ((f"the code of {part.title}", code) for code in part.code)
         yield from ((b.where, b.text) for b in self.blocks if isinstance(b, Written))
+        yield from ((f"table {t.number}", t.caption) for t in self.blocks if isinstance(t, Table))
         yield from ((f"figure {f.number}", f"{f.caption} {f.alt}") for f in self.figures)
-        for f in self.facts + self.hypotheses:
-            yield f"a verdict of {f.part}", f"{f.claim.text} {f.measured} {f.wanted.text} {f.verdict}"
+        for f in self.findings:
+            published = " ".join(f.published or ())
+            yield f"a verdict of {f.part}", f"{f.claim.text} {f.measured} {f.wanted.text} {f.verdict} {published}"
         yield from ((label, value) for label, values in self.origins for value in values)

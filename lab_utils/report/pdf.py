@@ -1,21 +1,25 @@
 """The report as PDF, set by Typst: a fixed template, and data that can hold no code."""
 
 import json
+import re
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lab_utils.errors import LabError
 from lab_utils.files import replaced
 from lab_utils.manual import MARKS
-from lab_utils.report import verify
+from lab_utils.report import forest, verify
 from lab_utils.report.bounded import Failure, replies
-from lab_utils.report.markdown import ONLY_OUR_FONTS, TYPST, Fragment, Markup, convert
-from lab_utils.report.model import Answer, Block, Figure, Finding, Printed, Report
+from lab_utils.report.findings import sign
+from lab_utils.report.markdown import HEADING, ONLY_OUR_FONTS, TYPST, Fragment, Markup, convert
+from lab_utils.report.model import Answer, Block, Figure, Finding, Part, Printed, Report, Table
 from lab_utils.text import refuse_uncovered, visible
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
+STANDARDS = ["ua-1", "a-2a"]
 SECONDS = 120
 MEMORY = 2 << 30  # bytes; pictures are decoded
 
@@ -45,11 +49,11 @@ def write(report: Report, path: Path) -> int:
 
 
 def render(report: Report) -> bytes:
-    """Set the report; as PDF/A-2b, whose rules refuse a glyph that no font has."""
+    """Set the report as PDF/UA-1 and PDF/A-2a, whose rules refuse a missing glyph, alternative text or language."""
     with tempfile.TemporaryDirectory(prefix="dae-lab-") as folder:
         pdf = Path(folder) / "report.pdf"
         request = {"input": str(lay_out(report, Path(folder))), "output": str(pdf), "root": folder}
-        request |= {"pdf_standards": "a-2b"} | ONLY_OUR_FONTS
+        request |= {"pdf_standards": STANDARDS} | ONLY_OUR_FONTS
         [problem] = replies(TYPST, [request], seconds=SECONDS, memory=MEMORY)
         if problem:
             raise LabError(
@@ -71,25 +75,58 @@ def lay_out(report: Report, folder: Path) -> Path:
 def content(report: Report) -> dict[str, Any]:
     """What the template reads: strings, and Markdown turned into Typst by pandoc."""
     markup = convert(report.fragments)
+    levels = Levels()
+    anchors: dict[str, str] = {}
+    for block in report.blocks:
+        if isinstance(block, Answer):
+            anchors.setdefault(block.id, f"answer-{len(anchors) + 1}")
     return {
         "title": visible(report.title),
+        "length": report.length,
         "identity": report.identity,
-        "parts": [
-            {
-                "title": part.title,
-                "subtitle": visible(part.subtitle),
-                "blocks": [_block(block, markup) for block in part.blocks],
-                "code": [visible(code) for code in part.code],
-            }
-            for part in report.parts
-        ],
+        "picture": _block(report.picture, markup, levels) if report.picture else None,
+        "key": [_finding(row, markup) for row in report.key],
+        "sections": [asdict(section) for section in report.sections],
+        "parts": [_part(part, markup, levels) for part in report.parts],
+        "anchors": [[visible(id), anchor] for id, anchor in anchors.items()],
         "facts": [_finding(row, markup) for row in report.facts],
         "hypotheses": [_finding(row, markup) for row in report.hypotheses],
+        "axis": forest.axis(),
+        "tables": sum(isinstance(block, Table) for block in report.blocks),
         "origins": [[label, [visible(value) for value in values]] for label, values in report.origins],
         "notes": report.notes,
         "unanswered": [visible(id) for id in report.unanswered],
+        "works": report.works,
         "code_appendix": report.code_appendix,
         "marks": MARKS,
+    }
+
+
+class Levels:
+    """Levels of headings without a gap: PDF/UA allows a level 4 only below a level 3."""
+
+    def __init__(self) -> None:
+        self.last = 1
+
+    def mended(self, typst: str) -> str:
+        """Markup whose headings go down by one level at a time, in the order of the report."""
+        return re.sub(rf"(=*)( ?){HEADING}", self._mended, typst)
+
+    def _mended(self, match: re.Match[str]) -> str:
+        if not match[1]:
+            return match[2]
+        self.last = min(len(match[1]), self.last + 1)
+        return "=" * self.last + match[2]
+
+
+def _part(part: Part, markup: dict[Fragment, Markup], levels: Levels) -> dict[str, Any]:
+    levels.last = 1
+    return {
+        "title": part.title,
+        "subtitle": visible(part.subtitle),
+        "blocks": [_block(block, markup, levels) for block in part.blocks],
+        "code": [visible(code) for code in part.code],
+        "changes": None if part.changes is None else len(part.changes),
     }
 
 
@@ -97,23 +134,29 @@ def _file(figure: Figure) -> str:
     return f"{figure.number}.{figure.mime.removeprefix('image/')}"
 
 
-def _block(block: Block, markup: dict[Fragment, Markup]) -> dict[str, Any]:
+def _block(block: Block, markup: dict[Fragment, Markup], levels: Levels) -> dict[str, Any]:
     if isinstance(block, Figure):
         shown = {"file": _file(block), "alt": visible(block.alt), "caption": visible(block.caption)}
-        return shown | {name: getattr(block, name) for name in ("kind", "number", "width", "aspect")}
+        return shown | {name: getattr(block, name) for name in ("kind", "anchor", "number", "width", "aspect", "own")}
     if isinstance(block, Answer):
-        inner = [_block(each, markup) for each in block.blocks]
+        inner = [_block(each, markup, levels) for each in block.blocks]
         return {"kind": block.kind, "id": visible(block.id), "missing": block.missing, "blocks": inner}
     if isinstance(block, Printed):
         return {"kind": block.kind, "text": visible(block.text)}
-    return {"kind": block.kind, "typst": markup[block.fragment].typst}
+    shown = {"kind": block.kind, "typst": levels.mended(markup[block.fragment].typst), "see": block.see}
+    if isinstance(block, Table):
+        shown |= {"anchor": block.anchor, "number": block.number, "caption": visible(block.caption)}
+    return shown
 
 
-def _finding(row: Finding, markup: dict[Fragment, Markup]) -> dict[str, str]:
+def _finding(row: Finding, markup: dict[Fragment, Markup]) -> dict[str, Any]:
     return {
         "part": row.part,
         "claim": markup[row.claim].typst,
         "measured": visible(row.measured),
         "wanted": markup[row.wanted].typst,
         "verdict": visible(row.verdict),
+        "sign": sign(row),
+        "bar": forest.bar(row, sign(row)),
+        "published": [visible(text) for text in row.published or ()],
     }

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ from pypdf import PageObject, PdfReader
 from pypdf.generic import ContentStream, DictionaryObject
 
 from lab_utils.errors import LabError
-from lab_utils.report.model import Report
+from lab_utils.report.model import Question, Report
+from lab_utils.text import visible
 
 
 @dataclass(frozen=True)
 class Page:
-    """What one page shows: the texts of header, footer and all of it, and how many pictures."""
+    """What one page shows: the texts of header, footer, body and all of it, and how many pictures."""
 
     header: str
     footer: str
+    body: str
     text: str
     pictures: int
 
@@ -27,8 +30,9 @@ class Page:
 def pdf(path: Path, report: Report) -> int:
     """Reopen a PDF and compare it with the report that it was made from.
 
-    On every page the header must hold the student's name and ID, and the footer "Page N of M"; every
-    figure must be drawn; no glyph may be missing (``pdf.render`` asks Typst for PDF/A, which refuses those).
+    On every page the header must hold the student's name and ID, and the footer "Page N of M"; every question must
+    be there, every figure must be drawn and have its alternative text, and the file must say that it is PDF/UA-1, in
+    a language, with a title. No glyph may be missing (``pdf.render`` asks Typst for PDF/UA, which refuses those).
 
     Returns
     -------
@@ -47,13 +51,52 @@ def pdf(path: Path, report: Report) -> int:
     pictures = sum(page.pictures for page in read)
     if pictures != len(report.figures):
         missing.append(f"{pictures} of {len(report.figures)} figures are there")
+    missing += [f"question not there: {text[:60]!r}" for text in _absent_questions(read, report)]
+    with PdfReader(path) as reader:
+        missing += _inaccessible(reader, report)
     if missing or not read:
         raise LabError(
             "The PDF was written but does not hold what it must:\n  - " + "\n  - ".join(missing or ["it has no page"]),
-            "a PDF with the name and ID on every page and with every figure",
+            "a PDF with the name and ID on every page, every question, and every figure with its alternative text",
             "Make the report again; if it stays so, hand in the HTML and tell your instructor.",
         )
     return len(read)
+
+
+def _absent_questions(read: list[Page], report: Report) -> list[str]:
+    """Questions in plain Latin letters that the pages do not hold; formulas and signs aside."""
+    shown = _plain("".join(page.body for page in read))
+    asked = [block.text for block in report.blocks if isinstance(block, Question) and block.text.isascii()]
+    return [text for text in asked if not all(_plain(piece) in shown for piece in re.split(r"\$[^$]*\$", text))]
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text if character.isalnum())
+
+
+def _inaccessible(reader: PdfReader, report: Report) -> list[str]:
+    """What keeps a PDF from being read aloud."""
+    root = reader.trailer["/Root"]
+    metadata = reader.xmp_metadata.rdf_root.toxml() if reader.xmp_metadata else ""
+    found = [] if re.search(r"<pdfuaid:part>1<", metadata) else ["it does not say that it is PDF/UA-1"]
+    found += [] if root.get("/Lang") else ["it does not say its language"]
+    found += [] if reader.metadata and reader.metadata.title else ["it has no title"]
+    told = Counter(_alternative_texts(root.get("/StructTreeRoot", {})))
+    wanted = Counter(visible(figure.alt) for figure in report.figures)
+    return found + [f"figure without its alternative text: {alt[:60]!r}" for alt in wanted - told]
+
+
+def _alternative_texts(root: Any) -> Iterator[str]:
+    """The alternative text of every figure in a tree of structure elements."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop().get_object()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            if node.get("/S") == "/Figure" and "/Alt" in node:
+                yield str(node["/Alt"])
+            waiting += [node["/K"]] if "/K" in node else []
 
 
 def _missing(page: Page, number: int, total: int, report: Report) -> list[str]:
@@ -145,7 +188,7 @@ def _read(page: PageObject, reader: PdfReader) -> Page:
         elif operator == b"Do":
             pictures += resources["/XObject"][operands[0]]["/Subtype"] == "/Image"
     header, footer, body = ("".join(regions[name]) for name in regions)
-    return Page(header, footer, header + body + footer, pictures)
+    return Page(header, footer, body, header + body + footer, pictures)
 
 
 def _to_unicode(font: Any) -> dict[int, str]:

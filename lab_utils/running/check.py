@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import lab_utils
 from lab_utils.facts import RECORD_MIME
+from lab_utils.running.execution import changed_since
 from lab_utils.running.original import original
 from lab_utils.text import visible
 
@@ -85,7 +86,7 @@ def problems(path: Path | str, *, notebook: str, expected: Mapping[str, Any] | N
         return [f"{name}: not there."]
     except Exception as error:  # nbformat raises many kinds; any of them means the same to the reader
         return [f"{name}: not a notebook that can be read ({type(error).__name__})."]
-    found = _unfinished(nb) + _without_picture(nb, notebook)
+    found = _unfinished(nb) + _without_picture(nb, notebook) + _edited(nb)
     try:
         record = read_record(nb)
     except ValidationError as error:
@@ -135,6 +136,13 @@ def _unfinished(nb: nbformat.NotebookNode) -> list[str]:
     if not_run:
         found.append(f"{len(not_run)} of {len(code)} code cells never ran (cell {', '.join(not_run[:5])}).")
     return found
+
+
+def _edited(nb: nbformat.NotebookNode) -> list[str]:
+    """Cells whose outputs were changed after the run."""
+    places = {cell.get("id"): place for place, cell in enumerate(nb.cells, start=1)}
+    named = [f"{places[name]} ({name})" for name in changed_since(nb) or []]
+    return [f"what it shows is not what was put out when it ran (cell {', '.join(named[:5])})."] if named else []
 
 
 def _without_picture(nb: nbformat.NotebookNode, notebook: str) -> list[str]:

@@ -62,8 +62,35 @@ def _declared(notebook: nbformat.NotebookNode) -> dict[str, Any]:
 
 
 def stamp(executed: nbformat.NotebookNode, key: str, seconds: float) -> None:
-    """Note in an executed notebook what it was made from and how long that took."""
-    executed.metadata[EXECUTION] = {"key": key, "seconds": round(seconds, 1)}
+    """Note in an executed notebook what it was made from, how long that took, and a digest of what each cell shows."""
+    shown = {cell.id: shown_by(cell) for cell in executed.cells if cell.cell_type == "code" and cell.outputs}
+    executed.metadata[EXECUTION] = {"key": key, "seconds": round(seconds, 1), "shown": shown}
+
+
+def unstamped(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The same notebook without what an earlier run of it noted."""
+    metadata = {name: value for name, value in notebook.metadata.items() if name != EXECUTION}
+    return nbformat.from_dict({**notebook, "metadata": metadata})
+
+
+def shown_by(cell: nbformat.NotebookNode) -> str:
+    """SHA-256 (hex) of what a code cell put out, as it stands in the notebook."""
+    told = [[output.get("data"), output.get("text")] for output in cell.outputs]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def changed_since(executed: nbformat.NotebookNode) -> list[str] | None:
+    """Ids of the cells that no longer show what they put out when they were run; None where nothing tells.
+
+    This finds an output that was edited. It is no proof: who changes the noted digest too is not found out, but by
+    running the notebook again.
+    """
+    told = executed.metadata.get(EXECUTION)
+    shown = told.get("shown") if isinstance(told, dict) else None
+    if not isinstance(shown, dict):
+        return None
+    now = {cell.id: shown_by(cell) for cell in executed.cells if cell.cell_type == "code"}
+    return [name for name, digest in shown.items() if name in now and now[name] != digest]
 
 
 def seconds_of(executed: nbformat.NotebookNode) -> float:

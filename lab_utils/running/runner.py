@@ -126,7 +126,7 @@ def _run_once(
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[str, str, nbformat.NotebookNode | None]:
     with files.scratch() as scratch:
-        nbformat.write(source, scratch / "source.ipynb")
+        nbformat.write(execution.unstamped(source), scratch / "source.ipynb")
         files.write_json(scratch / "job.json", {"parameters": parameters, "memory_limit": limits.memory})
         status, message = _run_child(scratch, limits, parameters, fresh, on_progress)
         executed = _read(scratch / "executed.ipynb")

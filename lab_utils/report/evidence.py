@@ -1,0 +1,68 @@
+"""What the course says about its own notebooks: captions of tables, what bears on a question, works that are named."""
+
+CAPTIONS = {
+    "q1-probe": "What a linear classifier reads from 784 pixels, 32 random projections and a code of 32 values",
+    "q4-facts": "Validation MSE of PCA and the autoencoder at equal code size",
+    "baselines-table": "Every denoiser on the same noisy test digits, by each score",
+    "worth-noisy": "What each representation of noisy test digits is worth (shares correct; ARI and NMI of clusters)",
+    "worth-clean": "What each representation of clean test digits is worth (shares correct; ARI and NMI of clusters)",
+    "disagree": "The autoencoders by what they denoise and by what their codes are worth",
+    "data-table": "The digits: where they are from, how they are split, their checksums",
+    "space": "Six hyperparameters: the range that is searched, the base setting, the values tried one at a time",
+    "study-count": "Trials of each stage of the study",
+    "code-size-table": "Code size: the scores of every value, and its error against the base setting's",
+    "hidden-layers-table": "Hidden layers: the scores of every value, and its error against the base setting's",
+    "activation-table": "Activation: the scores of every value, and its error against the base setting's",
+    "batch-size-table": "Batch size: the scores of every value, and its error against the base setting's",
+    "learning-rate-table": "Learning rate: the scores of every value, and its error against the base setting's",
+    "regularization-table": "Regularisation: the scores of every value, and its error against the base setting's",
+    "test": "Base and chosen setting on test digits, means over seeds with 95 % intervals",
+}
+"""Cell id to the caption of its table, where the notebook gives none."""
+
+EVIDENCE = {
+    "in-lab-data": ("data",),
+    "in-lab-result": ("baselines", "result"),
+    "in-lab-analysis": ("maps", "analysis"),
+    "in-lab-inferences": ("disagree", "inferences"),
+    "viva-1": ("worth-noisy", "worth-facts"),
+    "viva-2": ("compact-figure", "compact-facts"),
+    "viva-3": (),
+    "viva-4": ("labels-figure",),
+    "viva-5": ("baselines-table",),
+    "post-lab-data": ("study-count",),
+    "post-lab-results": ("test", "results"),
+    "post-lab-analysis": ("hidden-layers-figure", "analysis"),
+    "post-lab-inferences": ("statements-reading",),
+}
+"""Question to the cells that bear on it: a figure or table, and its reading; else they stand just before the answer."""
+
+PICTURE = "denoised"
+"""The cell whose figure the first page shows."""
+
+KEY = (
+    "result-in-lab.denoised",
+    "inference-in-lab.image",
+    "inference-in-lab.features",
+    "pre-lab-4.nonlinear",
+    "result-post-lab.error",
+)
+"""Hypotheses whose effects the first page shows, as far as there are these."""
+KEYS = 5
+
+WORKS = {
+    "Baldi and Hornik": "P. Baldi and K. Hornik (1989). Neural networks and principal component analysis: learning "
+    "from examples without local minima. Neural Networks 2, 53–58.",
+    "LeCun, C": "Y. LeCun, C. Cortes and C. J. C. Burges. The MNIST database of handwritten digits. CC BY-SA 3.0.",
+    "Ronneberger": "O. Ronneberger, P. Fischer and T. Brox (2015). U-Net: convolutional networks for biomedical image "
+    "segmentation. MICCAI 2015, 234–241.",
+    "Vincent": "P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol (2010). Stacked denoising "
+    "autoencoders: learning useful representations in a deep network with a local denoising criterion. JMLR 11, "
+    "3371–3408.",
+    "t-SNE": "L. van der Maaten and G. Hinton (2008). Visualizing data using t-SNE. JMLR 9, 2579–2605.",
+    "TPE": "J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl (2011). Algorithms for hyper-parameter optimization. "
+    "NIPS 24, 2546–2554.",
+    "SSIM": "Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli (2004). Image quality assessment: from error "
+    "visibility to structural similarity. IEEE Transactions on Image Processing 13, 600–612.",
+}
+"""Works by a word of the notebooks' text that names them or what they introduced."""
