@@ -25,7 +25,7 @@ from lab_utils.running.original import FOLDER, original
 
 SHORT = "The encoder keeps what most digits share; the figure beside it shows which digits can still be read. " * 4
 ANSWERS = {
-    "pre-lab-1": "It keeps what **digits** share: $784$ to $32$.\n\n$$\\frac1n\\sum_i \\lVert x_i-\\hat x_i \\rVert^2$$",
+    "pre-lab-1": "It keeps what **digits** share: $784$ to 32.\n\n$$\\frac1n\\sum_i \\lVert x_i-\\hat x_i \\rVert^2$$",
     "pre-lab-2": "1. the error falls,\n2. the probe levels off:\n   - little is gained,\n   - noise may be kept.",
     "pre-lab-3": "```python\nW = W3 @ W2 @ W1  # one matrix\n```",
     "pre-lab-4": "| | PCA | autoencoder |\n|:--|:--:|:--:|\n| linear | yes | no |",
