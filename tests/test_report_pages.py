@@ -195,6 +195,30 @@ def test_missing_answers_are_links_and_get_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_an_answer_that_stands_twice_is_linked_once(tmp_path: Path) -> None:
+    def copy(nb, name) -> None:
+        if name == "01_pre_lab":
+            nb.cells.append(nbformat.v4.new_markdown_cell("", metadata={"tags": ["answer"], "answer": "viva-3"}))
+
+    report = compose(hand_in(tmp_path, copy))
+    report = replace(report, unanswered=["viva-3", "not there"])
+    assert pdf.render(brief(report)).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    "text", ["**Why?** See [this](https://example.org/page) and `code_here`, $x^2$ & <b>that</b>.", "## Why $$x$$ so?"]
+)
+def test_a_question_that_was_edited_is_still_found(tmp_path: Path, text: str) -> None:
+    def edit(nb, name) -> None:
+        for cell in nb.cells:
+            if "question" in cell.metadata.get("tags", []):
+                cell.source = text
+
+    report = brief(compose(hand_in(tmp_path, edit)))
+    assert sum(isinstance(block, model.Question) for block in report.blocks) == 17
+    assert pdf.write(report, tmp_path / "report.pdf") <= 12
+
+
 def test_changed_code_is_counted_and_shown(tmp_path: Path) -> None:
     def change(nb, name) -> None:
         for cell in nb.cells:

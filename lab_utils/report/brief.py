@@ -32,6 +32,7 @@ def _short(part: Part) -> Part:
             stretch = []
         else:
             stretch.append(block)
+    made += [each for each in stretch if isinstance(each, Question)]
     own += [each for each in stretch if _is_own(each)]
     heading = [Prose("## Outside the answers", "the student's own cells")] if own else []
     return replace(part, subtitle="", blocks=[*made, *heading, *own])

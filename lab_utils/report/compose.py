@@ -40,7 +40,7 @@ from lab_utils.running.original import original
 from lab_utils.text import visible
 
 PICTURES = 60  # of one notebook's student
-TABLE = re.compile(r"(^\|.*\n\|[-:| ]+\|[ \t]*(?:\n\|.*)*)", re.MULTILINE)
+TABLE = re.compile(r"(^\|.*\n\|[-:| ]+\|[ \t]*$(?:\n\|.*)*)", re.MULTILINE)
 
 
 def compose(
