@@ -219,6 +219,16 @@ def test_a_question_that_was_edited_is_still_found(tmp_path: Path, text: str) ->
     assert pdf.write(report, tmp_path / "report.pdf") <= 12
 
 
+@pytest.mark.parametrize("text", ["#### Deep\n\ntext", "> ### Quoted\n\n- # listed", "###### x\n\n## y\n\n#### z"])
+def test_headings_go_down_one_level_at_a_time(tmp_path: Path, text: str) -> None:
+    def edit(nb, name) -> None:
+        next(cell for cell in nb.cells if cell.id in ("data-text", "study-text")).source = text
+
+    report = compose(hand_in(tmp_path, edit))
+    assert any(block.text == text for block in report.blocks if isinstance(block, model.Prose))
+    assert pdf.render(report).startswith(b"%PDF")  # Typst refuses a gap
+
+
 def test_changed_code_is_counted_and_shown(tmp_path: Path) -> None:
     def change(nb, name) -> None:
         for cell in nb.cells:
