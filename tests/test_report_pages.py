@@ -116,7 +116,7 @@ def test_the_first_page_is_one_page_whatever_it_says(tmp_path: Path) -> None:
             if "answer" in cell.metadata:
                 cell.source = ""
         for row in record_of(nb)["hypotheses"]:
-            row |= {"verdict": "cannot be measured at this budget", "published": dict(row)}
+            row |= {"verdict": "cannot be measured", "published": dict(row)}
 
     path = tmp_path / "report.pdf"
     assert pdf.write(brief(compose(hand_in(tmp_path, worst))), path) <= 12
