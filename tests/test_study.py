@@ -160,7 +160,7 @@ def test_errors_vanish_on_their_way_through_sigmoids_and_relu_units_die(digits):
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
 def test_a_unit_is_dead_if_no_training_digit_moves_its_weights(digits, activation):
-    """A large negative bias switches two ReLU units off; a leaky one still learns, and a tanh that saturates does not."""
+    """A large negative bias switches two ReLU units off and saturates two of tanh; leaky ones still learn."""
     from lab_utils import models
 
     model = models.compact(1, code_size=4, width=16, activation=activation)

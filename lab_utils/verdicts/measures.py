@@ -68,10 +68,10 @@ class Measure:
 
     def samples(self, table: pd.DataFrame) -> Iterator[tuple[Any, Sample]]:
         """Every setting of the study, or every method, that has this score, with its name."""
-        if "stage" in table:
+        if "stage" in table and self.score in table:
             groups = table[table["stage"].isin(REPEATED)].groupby(list(SETTING), sort=False)
             yield from ((name, self.sample(rows, self.score)) for name, rows in groups)
-        else:
+        elif "stage" not in table:
             columns = [name for name in table if name.endswith(f"_{self.score}")]
             yield from ((name, self.sample(table, name, name.split("_")[0] in FIXED)) for name in columns)
 

@@ -4,8 +4,9 @@ Two settings are compared by the means of their seeds. The seeds are not paired:
 setting, and pairs of the study's scores have no correlation that would pay for the degrees of freedom. A variance from
 two or three seeds is hardly known, so it is shrunk towards what the other settings of the study say (Smyth 2004). Where
 the two variances differ, the degrees of freedom are those of the side with fewer: Welch's approximation, which lies
-between these and the sum, is too sure in the far tails that many tests need (Mickey and Brown 1966). What did not end in a number, because it diverged or never got there,
-is never dropped: then the numbers of such seeds are compared, by Fisher's exact test.
+between these and the sum, is too sure in the far tails that many tests need (Mickey and Brown 1966). What did not end
+in a number, because it diverged or never got there, is never dropped: then the counts of such seeds are compared, by
+Fisher's exact test.
 
 References
 ----------
