@@ -1,5 +1,9 @@
 """Verdicts follow from the data alone: results that flip an effect flip the verdict, and chance seldom has a say."""
 
+import ast
+from pathlib import Path
+
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -291,3 +295,19 @@ def false_support(seeds: int, spread: float, studies: int) -> float:
 def test_chance_seldom_supports_anything(seeds, spread):
     """Of null studies at most one in twenty may end with a false "supported"; here about one in sixty does."""
     assert false_support(seeds, spread, studies=300) <= 0.05
+
+
+def claims(path: Path) -> list[ast.Call]:
+    """Every call of ``claims.add`` in a notebook's code."""
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    calls = [node for source in code for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [call for call in calls if ast.unparse(call.func) == "claims.add"]
+
+
+def test_the_thresholds_in_the_notebooks_are_those_of_the_one_file():
+    shown = {}
+    for path in sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb")):
+        for call in claims(path):
+            name, limit, *unit = (ast.literal_eval(call.args[place]) for place in (0, *range(4, len(call.args))))
+            shown[name] = (limit, *(unit or [""]))
+    assert shown == {name: (limit.value, limit.unit) for name, limit in thresholds.FACTS.items()}

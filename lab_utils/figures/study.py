@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lab_utils.figures.style import BLUE, COLOURS, GREEN, HEAT, MARKERS, ORANGE, RED, heading
-from lab_utils.study.space import KNOB_NAMES
+from lab_utils.study.space import HYPERPARAMETER_NAMES
 
 
 def knob_effect(panels: dict[str, pd.DataFrame], knob: str, units: dict[str, str]) -> Figure:
@@ -22,7 +22,7 @@ def knob_effect(panels: dict[str, pd.DataFrame], knob: str, units: dict[str, str
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 2.7), squeeze=False)
     for axis, (score, table), colour in zip(axes[0], panels.items(), COLOURS, strict=False):
-        rows = table[table["knob"] == knob].reset_index(drop=True)
+        rows = table[table["hyperparameter"] == knob].reset_index(drop=True)
         spread = [rows["effect"] - rows["low"], rows["high"] - rows["effect"]]
         axis.axhline(0, color="#888888", linewidth=1)
         axis.errorbar(rows.index, rows["effect"], yerr=spread, fmt="o", color=colour, capsize=3)
@@ -39,7 +39,7 @@ def importance(table: pd.DataFrame) -> Figure:
     """Share of each knob in the variance of the error: the table of ``study.tables.importance``."""
     rows = table[::-1]
     figure, axis = plt.subplots(figsize=(7, 2.4))
-    axis.barh(rows["knob"].str.replace("_", " "), 100 * rows["importance"], color=BLUE)
+    axis.barh(rows["hyperparameter"].str.replace("_", " "), 100 * rows["importance"], color=BLUE)
     axis.set(xlabel="share of the variance of the validation error (%)", title="Which knob matters most")
     axis.grid(axis="y", visible=False)
     return figure
@@ -71,7 +71,7 @@ def parallel_coordinates(trials: pd.DataFrame) -> Figure:
     """One line per searched trial through its six knobs, coloured by its error; the best tenth is drawn on top."""
     trials = trials.dropna(subset=["error"]).sort_values("error", ascending=False)
     places = {}
-    for knob in KNOB_NAMES:
+    for knob in HYPERPARAMETER_NAMES:
         values = trials[knob]
         numbers = np.log(values.astype(float)) if values.dtype.kind in "if" else values.astype("category").cat.codes
         span = numbers.max() - numbers.min()
@@ -84,12 +84,12 @@ def parallel_coordinates(trials: pd.DataFrame) -> Figure:
         axis.plot(
             range(len(line)), line, color=plt.get_cmap(HEAT)(1 - rank), alpha=1 if best else 0.5, lw=2 if best else 0.8
         )
-    for place, knob in enumerate(KNOB_NAMES):
+    for place, knob in enumerate(HYPERPARAMETER_NAMES):
         ends = trials.loc[[lines[knob].idxmin(), lines[knob].idxmax()], knob]
         for height, value in zip((-0.07, 1.03), ends, strict=True):
             text = f"{value:.2g}" if isinstance(value, float) else str(value)
             axis.text(place, height, text, ha="center", fontsize=8)
-    axis.set_xticks(range(len(KNOB_NAMES)), [knob.replace("_", " ") for knob in KNOB_NAMES])
+    axis.set_xticks(range(len(HYPERPARAMETER_NAMES)), [knob.replace("_", " ") for knob in HYPERPARAMETER_NAMES])
     axis.tick_params(axis="x", pad=12, length=0)
     axis.set(yticks=[], ylim=(-0.12, 1.12), title="Searched settings: bright lines have the smallest error")
     return figure
