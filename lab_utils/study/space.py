@@ -214,4 +214,4 @@ def distributions() -> Iterator[tuple[str, BaseDistribution]]:
 def to_params(setting: Setting) -> dict[str, Any]:
     """A setting as Optuna's parameters."""
     params = {name: value for name, value in asdict(setting).items() if name not in ("strength", "passes")}
-    return params | setting.penalty()
+    return params if setting.regularization == "none" else params | {setting.regularization: setting.strength}
