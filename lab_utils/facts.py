@@ -97,8 +97,11 @@ def hypothesis_table(rows: list[dict[str, Any]]) -> str:
         effect, low, high = (f"{number:+.3g}" for number in numbers)
         return f"{effect} ({low} to {high}) {row['unit']}"
 
-    shown = [(row["statement"], row["test"], interval(row), row["verdict"], row["holm"]) for row in rows]
-    return table(shown, ["the manual says", "the test", "effect (95 % interval)", "verdict", "after Holm"])
+    headers = ["the manual says", "the test", "effect (95 % interval)", "verdict", "after Holm"]
+    keys = ["statement", "test", "", "verdict", "holm"]
+    if any(row["published"] for row in rows):
+        headers, keys = [*headers, "published run"], [*keys, "published"]
+    return table([[row[key] if key else interval(row) for key in keys] for row in rows], headers)
 
 
 def header(settings: Settings) -> str:

@@ -1,6 +1,7 @@
 """Verdicts follow from the data alone: results that flip an effect flip the verdict, and chance seldom has a say."""
 
 import ast
+import json
 from pathlib import Path
 
 import nbformat
@@ -11,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lab_utils import facts
+from lab_utils import facts, files
+from lab_utils.errors import LabError
 from lab_utils.manual import STATEMENTS
 from lab_utils.running.check import HypothesisRow
+from lab_utils.settings import NOTEBOOKS, check
 from lab_utils.study.space import HYPERPARAMETER_NAMES, one_factor_settings
 from lab_utils.study.tables import COLUMNS
 from lab_utils.study.trial import SCORE_NAMES
-from lab_utils.verdicts import statistics, thresholds
+from lab_utils.verdicts import published, statistics, thresholds
 from lab_utils.verdicts.hypotheses import HYPOTHESES, SOURCES, Hypothesis, judge, statement_verdicts
 from lab_utils.verdicts.measures import MEASURES
 from lab_utils.verdicts.statistics import (
@@ -190,6 +193,41 @@ def test_rows_are_what_the_record_and_the_tables_take():
     shown = facts.hypothesis_table(rows)
     assert "3 of 3 seeds against 0 of 9" in shown and "after Holm" in shown
     assert shown.count("\n") == len(rows) + 1
+
+
+def executed(folder: Path, profile: str) -> Path:
+    """Three executed notebooks, with the record alone."""
+    table = study_table(noise=1e-3)
+    rows = {"03_post_lab": judge({"study": table}), "01_pre_lab": judge({"pca": wide_table("pca", 1e-3)})}
+    for name in NOTEBOOKS:
+        lab = check(name, {"profile": profile, "student_name": "Asha Rao"})
+        record = facts.Record(lab, {}, facts.Facts(), rows.get(name))
+        output = nbformat.v4.new_output("display_data", data=record._repr_mimebundle_())
+        cell = nbformat.v4.new_code_cell("record", outputs=[output])
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    return folder
+
+
+def test_the_published_run_stands_beside_every_other(tmp_path, monkeypatch):
+    run = published.collect(executed(tmp_path, "full"))
+    assert "Asha" not in json.dumps(run) and run["settings"]["03_post_lab"]["repeats"] == 5
+    monkeypatch.setattr(published, "PATH", tmp_path / "published.json")
+    files.write_json(published.PATH, run)
+    published.read.cache_clear()
+    rows = judge({"pca": wide_table("pca", 1e-3)})
+    published.read.cache_clear()
+    assert [row["published"].split(",")[0] for row in rows] == [row["holm"] for row in rows]
+    assert "published run" in facts.hypothesis_table(rows)
+
+
+def test_a_quick_run_is_not_published(tmp_path):
+    with pytest.raises(LabError, match="profile full"):
+        published.collect(executed(tmp_path, "quick"))
+
+
+@pytest.mark.skipif(not published.PATH.exists(), reason="no published run is committed")
+def test_the_published_run_judged_these_hypotheses():
+    assert published.read()["hypotheses"] == published.digest(HYPOTHESES, thresholds.HYPOTHESES), "make published-run"
 
 
 # The statistics

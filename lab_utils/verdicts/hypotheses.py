@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lab_utils.manual import STATEMENTS
-from lab_utils.verdicts import statistics, thresholds
+from lab_utils.verdicts import published, statistics, thresholds
 from lab_utils.verdicts.measures import FIXED, MEASURES, Measure
 from lab_utils.verdicts.statistics import LEVEL, NEGLIGIBLE, OPPOSITE, SUPPORTED, UNMEASURED, UNRESOLVED, Prior, Sample
 
@@ -132,6 +132,7 @@ class Hypothesis:
             "note": note,
             "p": p,
             "verdict": verdict,
+            "published": published.beside(self.id),
         }
 
     def _obstacle(self, table: pd.DataFrame, first: Sample, second: Sample) -> str:
@@ -177,8 +178,8 @@ def judge(tables: Mapping[str, pd.DataFrame], ids: Iterable[str] | None = None) 
         In the manual's order: ``id``, ``statement``, ``also`` (other statements with the same test), ``test``,
         ``effect``, ``low``, ``high`` (95 % interval over seeds) in ``unit``, ``threshold``, its ``reason`` and the day
         it was ``fixed``, ``seeds`` (of the side with fewer), ``note``, ``p`` (the smallest level at which the interval
-        gives the verdict), ``verdict``, and ``holm``, the verdict that is left when all tests are counted together.
-        Numbers that cannot be had are None.
+        gives the verdict), ``verdict``, ``holm``, the verdict that is left when all tests are counted together, and
+        ``published``, what the published run says. Numbers that cannot be had are None.
     """
     wanted = set(STATEMENTS if ids is None else ids)
     chosen = [each for each in HYPOTHESES if each.source in tables and {each.id.split(".")[0], *each.also} & wanted]
