@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SETTING_NAMES = tuple(item.name for item in fields(Setting))
 COLUMNS = ("stage", "trial", "state", "varied", *SETTING_NAMES, "seed", *SCORE_NAMES, "curve")
+SMALLEST_STEP = 1e-6
+"""Of a score, as a number of float32: equal seeds are equal to this, not to infinity."""
+
 LOWER_IS_BETTER = {"error": True, "probe": False, "ari": False, "gap": True}
 
 
@@ -99,9 +102,13 @@ def effects(frame: pd.DataFrame, score: str = "error", relative: bool = False) -
     """
     stage = frame[(frame["stage"] == "one-factor") & ~frame["diverged"].astype(bool)].dropna(subset=[score])
     forward, back = (np.log, lambda number: 100 * np.expm1(number)) if relative else (np.asarray, float)
-    settings = {key: Sample(forward(rows.to_numpy(float))) for key, rows in stage.groupby(list(SETTING_NAMES))[score]}
+
+    def sample(rows: pd.DataFrame) -> Sample:
+        return Sample(forward(rows[score].to_numpy(float)), resolution=SMALLEST_STEP)
+
+    settings = {key: sample(rows) for key, rows in stage.groupby(list(SETTING_NAMES))}
     prior = fit_priors({score: settings.values()})[score]
-    base = Sample(forward(stage.loc[stage["varied"] == "base", score].to_numpy(float)))
+    base = sample(stage[stage["varied"] == "base"])
     table = []
     for name in HYPERPARAMETER_NAMES:
         tried = stage[stage["varied"].isin((name, f"{name} at {EQUAL_STEPS}", "base"))]
@@ -109,7 +116,7 @@ def effects(frame: pd.DataFrame, score: str = "error", relative: bool = False) -
         for value, rows in tried.groupby(pd.Series(labels, index=tried.index, dtype=object), sort=False):
             interval = (0.0, 0.0, 0.0)
             if not (rows["varied"] == "base").all():
-                found = difference(Sample(forward(rows[score].to_numpy(float))), base, prior)
+                found = difference(sample(rows), base, prior)
                 interval = tuple(back(number) for number in (found.effect, *found.interval()))
             table.append((name, value, rows[score].mean(), *interval, len(rows)))
     return pd.DataFrame(table, columns=["hyperparameter", "value", "mean", "effect", "low", "high", "seeds"])

@@ -102,7 +102,9 @@ class Difference(NamedTuple):
         return float(self.weights @ special.stdtr(self.df, (value - self.effect) / self.error))
 
     def interval(self) -> tuple[float, float]:
-        """Both ends of the 95 % interval."""
+        """Both ends of the 95 % interval; NaN where no seed tells the error."""
+        if not np.all(np.isfinite(self.error)):
+            return np.nan, np.nan
         halves = special.stdtrit(self.df, 1 - LEVEL / 2) * self.error
         tail = lambda half: self.weights @ special.stdtr(self.df, -half / self.error) - LEVEL / 2  # noqa: E731
         half = optimize.brentq(tail, halves.min() * 0.999, halves.max() * 1.001)
