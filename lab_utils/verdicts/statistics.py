@@ -63,8 +63,8 @@ class Sample:
 
     @property
     def random(self) -> bool:
-        """Whether it tells a variance."""
-        return len(self.values) > 1 and not self.fixed
+        """Whether it tells a variance: seeds that differ by less than a step of the measure do not."""
+        return len(self.values) > 1 and not self.fixed and self.values.var(ddof=1) > self.rounding
 
     @property
     def rounding(self) -> float:
@@ -139,7 +139,7 @@ def _fit_variance(samples: list[Sample], prior_df: np.ndarray) -> tuple[np.ndarr
     if len(samples) < FEWEST_VARIANCES:
         return np.ones(1), None
     df = np.array([len(sample.values) - 1.0 for sample in samples])
-    variances = np.array([max(sample.values.var(ddof=1), sample.rounding) for sample in samples])
+    variances = np.array([sample.values.var(ddof=1) for sample in samples])
     logs = np.log(variances) - special.digamma(df / 2) + np.log(df / 2)
     variance = np.exp(logs.mean() + special.digamma(prior_df / 2) - np.log(prior_df / 2))
     likelihood = _log_f(variances / variance[:, None], df, prior_df[:, None]) - np.log(variance)[:, None]
