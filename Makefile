@@ -17,6 +17,10 @@ lab: .venv/ready  ## JupyterLab on notebooks/
 refresh: .venv/ready  ## execute the committed notebooks with their defaults and write them back clean
 	$(BIN)/dae-lab refresh
 
+published-run: .venv/ready  ## the full profile, and its verdicts as the published run that every other stands beside
+	$(BIN)/dae-lab report -p profile full --minutes 90 --out reports/published
+	$(BIN)/python -m lab_utils.verdicts.published reports/published
+
 bench: .venv/ready  ## the speed of the manual's program and of ours, side by side
 	PYTHONPATH=tests $(BIN)/python -m bench
 
@@ -32,4 +36,4 @@ clean:  ## reports and caches; the environment stays
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[browser]"
 	touch $@
 
-.PHONY: report test browser lab refresh bench clean
+.PHONY: report test browser lab refresh published-run bench clean
