@@ -20,7 +20,7 @@ def write(page: Path, path: Path) -> Path:
         Pandoc cannot read the page.
     """
     html = re.sub(r"<nav.*?</nav>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    html = re.sub(r"(</?)(header|footer)>", r"\1div>", html)  # pandoc leaves these two out
+    html = re.sub(r"(</?)(header|main|footer)>", r"\1div>", html)  # pandoc reads what is in main only
     with replaced(path) as temporary:
         try:
             pypandoc.convert_text(html, "docx", "html", outputfile=str(temporary), extra_args=["--sandbox"])
