@@ -116,7 +116,8 @@ def test_files_have_the_name_that_is_asked_for(folder: Path) -> None:
         f"0012345_exp13_report.{kind}" for kind in ("html", "pdf", "docx")
     ]
     with zipfile.ZipFile(result.docx) as word:
-        assert b"Asha Rao" in word.read("word/document.xml") and b"<m:oMath>" in word.read("word/document.xml")
+        document = word.read("word/document.xml").decode()
+    assert "Asha Rao" in re.sub(r"<[^>]+>", "", document) and "<m:oMath>" in document
 
 
 def test_a_report_of_one_part_asks_for_no_other(folder: Path) -> None:

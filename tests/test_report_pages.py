@@ -191,6 +191,13 @@ def test_what_bears_on_a_question_is_there_in_the_notebooks() -> None:
     assert ids.issuperset(evidence.KEY)
 
 
+@pytest.mark.parametrize("text", ["$$$$", "$$ $$", "$\\,$", "$$\n\n$$", "$\\text{}$", "$\\$$"])
+def test_an_empty_formula_has_an_alternative_text(report: model.Report, text: str) -> None:
+    answer = model.Answer("viva-1", (model.Note(f"before {text} after", "answer viva-1"),))
+    part = model.Part("In-Lab", "", [answer], [], [])
+    assert pdf.render(replace(brief(report), parts=[part], picture=None)).startswith(b"%PDF")
+
+
 def test_missing_answers_are_links_and_get_lines(tmp_path: Path) -> None:
     def forget(nb, name) -> None:
         for cell in nb.cells:

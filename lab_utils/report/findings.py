@@ -61,8 +61,8 @@ def key_numbers(hypotheses: list[Finding]) -> list[Finding]:
     """The run's main numbers, each with its interval: those of ``KEY``, filled up with the clearest others."""
     measured = [row for row in hypotheses if None not in (row.effect, row.low, row.high)]
     chosen = [row for id in KEY for row in measured if row.id == id]
-    others = [row for row in measured if row not in chosen and row.threshold]
-    others.sort(key=lambda row: -abs(row.effect / row.threshold))
+    others = [row for row in measured if row not in chosen]
+    others.sort(key=lambda row: -abs(row.effect / row.threshold) if row.threshold else 0)
     return [replace(row, claim=compared(row)) for row in [*chosen, *others][:KEYS]]
 
 
