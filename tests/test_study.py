@@ -450,7 +450,6 @@ def test_effects_are_differences_of_means_from_the_base(whole):
     relative = effects(whole, "error", relative=True).set_index(["hyperparameter", "value"])
     ratio = np.exp(np.log(small["error"]).mean() - np.log(base["error"]).mean())
     assert relative.loc[("code_size", "8"), "effect"] == pytest.approx(100 * (ratio - 1))
-    assert ("batch_size", f"256 at {EQUAL_STEPS}") in relative.index
 
 
 def test_curves_front_and_importance_follow_from_the_rows(whole):

@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from lab_utils.study.space import EQUAL_STEPS, HYPERPARAMETER_NAMES, Setting, distributions, label, to_params
+from lab_utils.study.space import HYPERPARAMETER_NAMES, Setting, distributions, label, to_params
 from lab_utils.study.trial import SCORE_NAMES
 from lab_utils.verdicts.statistics import Sample, difference, fit_priors
 
@@ -70,7 +70,7 @@ def value_label(row: dict[str, Any], name: str) -> str:
     """The value of a hyperparameter in one row as a short text, such as "0.003" or "dropout 0.1"."""
     if name == "regularization":
         return label((row["regularization"], float(row["strength"])))
-    return label(row[name]) + ("" if row["passes"] == 1 else f" at {EQUAL_STEPS}")
+    return label(row[name])
 
 
 def seeds_mean(frame: pd.DataFrame, score: str) -> pd.Series:
@@ -111,7 +111,7 @@ def effects(frame: pd.DataFrame, score: str = "error", relative: bool = False) -
     base = sample(stage[stage["varied"] == "base"])
     table = []
     for name in HYPERPARAMETER_NAMES:
-        tried = stage[stage["varied"].isin((name, f"{name} at {EQUAL_STEPS}", "base"))]
+        tried = stage[stage["varied"].isin((name, "base"))]
         labels = [value_label(row, name) for row in tried.to_dict("records")]
         for value, rows in tried.groupby(pd.Series(labels, index=tried.index, dtype=object), sort=False):
             interval = (0.0, 0.0, 0.0)
