@@ -117,7 +117,8 @@ def _try_all(baseline: Baseline, train: Examples, validation: Examples) -> pd.Da
     rows = []
     for setting in baseline.grid:
         estimate = baseline.fitted(train, setting)(validation.noisy)
-        line = np.polynomial.Polynomial.fit(estimate.ravel(), validation.clean.ravel(), 1).convert().coef
+        coefficients = np.polynomial.Polynomial.fit(estimate.ravel(), validation.clean.ravel(), 1).convert().coef
+        line = (*coefficients, 0.0)[:2]  # NumPy leaves the slope out where it is 0
         for recalibrated, (offset, slope) in ((False, (0.0, 1.0)), (True, line)):
             shown = np.clip(offset + slope * estimate, 0, 1)
             rows.append(

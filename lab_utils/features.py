@@ -78,11 +78,19 @@ def encode(encoder: Any, digits: np.ndarray, batch_size: int = 500) -> np.ndarra
     return np.concatenate([np.asarray(part, np.float32).reshape(len(part), -1) for part in parts])
 
 
-def pca_codes(fit: np.ndarray, test: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both splits of digits on the ``size`` leading principal components of ``fit``, as (n, size) each."""
-    fit, test = (digits.reshape(len(digits), -1) for digits in (fit, test))
-    pca = PCA(size, random_state=0).fit(fit)
-    return pca.transform(fit), pca.transform(test)
+def pca_codes(train: np.ndarray, size: int, *parts: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Each part on the ``size`` leading principal components of ``train``, as (n, size) float32.
+
+    Parameters
+    ----------
+    train : ndarray, shape (n, 28, 28) or (n, 784), float
+        The digits that an autoencoder would learn from: as many as it had, for a fair comparison.
+    size : int
+    *parts : ndarray, as ``train``
+    """
+    flat = [digits.reshape(len(digits), -1) for digits in (train, *parts)]
+    pca = PCA(size, svd_solver="covariance_eigh").fit(flat[0])
+    return tuple(pca.transform(part).astype(np.float32) for part in flat[1:])
 
 
 # Probes ----------------------------------------------------------------------------------------------------

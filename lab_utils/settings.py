@@ -82,11 +82,11 @@ class InLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 4_000,
-            "epochs": 2,
+            "train_digits": 12_000,
+            "epochs": 1,
             "batch_size": 32,
-            "compact_epochs": 4,
-            "reference_epochs": 2,
+            "compact_epochs": 8,
+            "reference_epochs": 1,
             "repeats": 2,
             "test_digits": 1_000,
         },
@@ -132,10 +132,10 @@ class PostLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 2_560,
-            "epochs": 3,
+            "train_digits": 4_096,
+            "epochs": 8,
             "trials": 4,
-            "repeats": 2,
+            "repeats": 3,
             "score_digits": 500,
             "workers": 2,
         },

@@ -26,7 +26,7 @@ def mnist():
 def splits(mnist):
     """PCA codes and labels: features_fit, labels_fit, features_test, labels_test."""
     fit, test = to_unit(mnist.train.digits[:2000]), to_unit(mnist.test.digits)
-    codes_fit, codes_test = features.pca_codes(fit, test, SIZE)
+    codes_fit, codes_test = features.pca_codes(fit, SIZE, fit, test)
     return codes_fit, mnist.train.labels[:2000], codes_test, mnist.test.labels
 
 

@@ -195,7 +195,7 @@ def test_minutes_are_a_positive_number(minutes):
     [
         ("02_in_lab", {"code_size": 256, "test_digits": 200}, "test_digits = 200"),
         ("02_in_lab", {"code_size": 784, "train_digits": 500}, "code_size = 784"),
-        ("03_post_lab", {"score_digits": 3_000}, "score_digits = 3000"),
+        ("03_post_lab", {"score_digits": 4_500}, "score_digits = 4500"),
         ("03_post_lab", {"train_digits": 500, "score_digits": 501}, "score_digits = 501"),
         ("03_post_lab", {"profile": "full", "train_digits": 500}, "score_digits = 5000"),
     ],
@@ -281,7 +281,7 @@ def test_what_the_in_lab_computes_is_finite_for_whatever_is_accepted(mnist, valu
     rows = fit.reshape(len(fit), -1), noisy.reshape(len(noisy), -1)
     weights = np.random.default_rng(lab.seed).normal(size=(784, lab.code_size)).astype(np.float32)
     views = {
-        f"PCA-{lab.code_size}": features.pca_codes(*rows, lab.code_size),
+        f"PCA-{lab.code_size}": features.pca_codes(rows[0], lab.code_size, *rows),
         "projected": tuple(np.maximum(part @ weights, 0) for part in rows),
         "dead": tuple(np.zeros((len(part), lab.code_size), np.float32) for part in rows),
     }
