@@ -288,6 +288,28 @@ def batch(
 
 
 @main.command()
+@click.argument("out", type=Place())
+@click.option("--roster", type=Place(), help="Make a series for each of its students, with their own parameters.")
+@click.option("--rubric", type=Place(), help="The points of each answer (TOML).  [default: the lab's, 50 in all]")
+@notebooks
+def release(out: Path, roster: Path | None, rubric: Path | None, notebooks: Path | None) -> None:
+    """Make the students' notebooks, without answers, and the instructor's page of model answers.
+
+    Each answer's cell has the metadata of nbgrader, too, for courses that use it.
+
+    \b
+    dae-lab release handout
+    dae-lab release handout --roster roster.csv
+    """
+    from lab_utils import files
+    from lab_utils.course.release import release as release_all
+
+    made, aside = release_all(out, notebooks or _default_notebooks(), roster=roster, rubric=rubric)
+    files.say_set_aside(aside)
+    click.echo(f"{len(made) - 1} notebooks in {out / 'students'}{os.sep}; to keep: {made[0]}")
+
+
+@main.command()
 @click.argument("notebook", type=Place())
 @click.option("-g", "grid", multiple=True, required=True, metavar="NAME=V1,V2", help="Values to try; repeatable.")
 @out_option("reports/sweep")
