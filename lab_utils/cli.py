@@ -204,6 +204,42 @@ def report(
 
 
 @main.command()
+@parameters
+@out_option("submission")
+@notebooks
+@minutes
+@click.option("--part", type=click.Choice(["pre-lab", "in-lab", "post-lab"]), help="Hand in this part alone.")
+def submit(parameters: tuple, out: Path, notebooks: Path | None, minutes: float | None, part: str | None) -> None:
+    """Check your notebooks, make the report, and put everything into the one file to hand in.
+
+    What is incomplete is named, and handed in all the same; only a name and an ID must be there.
+
+    \b
+    dae-lab submit
+    dae-lab submit --part pre-lab
+    dae-lab submit -p student_id 0012345 -p student_name "Your Name"
+    """
+    from lab_utils.course.submission import submit as submit_one
+    from lab_utils.running.display import CellBars
+
+    with CellBars() as bars:
+        made = submit_one(
+            out,
+            notebooks or _default_notebooks(),
+            dict(parameters),
+            part=part,
+            minutes=minutes,
+            on_progress=bars.update,
+        )
+    if made.archive is None:
+        _fail(f"{made.result.status}: {made.result.message}\nNothing to hand in yet.")
+    click.echo(f"{made.answered} of {made.asked} answers, {made.result.pages} pages.")
+    for warning in made.warnings:
+        click.echo(f"  look at: {warning}")
+    click.echo(f"Upload this one file:\n{made.archive.resolve()}")
+
+
+@main.command()
 @click.argument("names", nargs=-1)
 @notebooks
 @minutes
