@@ -346,6 +346,62 @@ def release(out: Path, roster: Path | None, rubric: Path | None, notebooks: Path
 
 
 @main.command()
+@click.argument("folder", type=Place())
+@click.argument("roster", type=Place())
+@out_option("marks")
+@workers
+@scheduler
+@notebooks
+@minutes
+@click.option("--part", type=click.Choice(["pre-lab", "in-lab", "post-lab"]), help="Look at this part alone.")
+@click.option("--own-cells", is_flag=True, help="Run the students' own code instead of the lab's.")
+def collect(
+    folder: Path,
+    roster: Path,
+    out: Path,
+    workers: int,
+    scheduler: str | None,
+    notebooks: Path | None,
+    minutes: float | None,
+    part: str | None,
+    own_cells: bool,
+) -> None:
+    """Match what a class has handed in to the roster, run it again, and say what to look at.
+
+    FOLDER is what the LMS gives: a folder or a ZIP of archives or notebooks. The lab's code is run with each student's
+    parameters, and the numbers are compared. A student's own code (--own-cells) runs as you do: without a network
+    where Linux gives that, but it may read and write your files. Done again, it runs only what is new.
+
+    \b
+    dae-lab collect downloads roster.csv --out marks
+    dae-lab collect "Experiment 13-submissions.zip" roster.csv --workers 2
+    dae-lab collect downloads roster.csv --own-cells --minutes 5
+    """
+    from lab_utils.course.collect import collect as collect_all
+
+    rows = collect_all(
+        folder,
+        roster,
+        out,
+        notebooks or _default_notebooks(),
+        workers=workers,
+        scheduler=scheduler,
+        minutes=minutes,
+        own_cells=own_cells,
+        part=part,
+    )
+    for row in rows:
+        if row.look_at:
+            told = [*row.notes, *row.numbers, *row.alike, *([f"code: {', '.join(row.changes)}"] if row.changes else [])]
+            click.echo(f"  {row.student_id or row.handed_in!r}  {row.status}  {'; '.join(told)[:500]}")
+    if any(row.compared and not row.offline for row in rows):
+        click.echo("The notebooks ran with a network: this system gives no process one of its own.")
+    click.echo(f"{sum(not row.look_at for row in rows)} of {len(rows)} lines with nothing to look at.")
+    for name in ("collected.csv", "index.html"):
+        click.echo(out / name)
+
+
+@main.command()
 @click.argument("notebook", type=Place())
 @click.option("-g", "grid", multiple=True, required=True, metavar="NAME=V1,V2", help="Values to try; repeatable.")
 @out_option("reports/sweep")

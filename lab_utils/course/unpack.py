@@ -20,12 +20,12 @@ from lab_utils.errors import LabError
 MOST_PACKAGES = 20_000  # files of a folder, or of the archive that an LMS makes
 MOST_FILES = 200  # of one student
 LARGEST_PACKAGE = 200_000_000  # bytes of one student, packed and unpacked
+MOST_TIMES = 20  # so many times its own size may an LMS's archive unpack to: what is in it is packed already
 CHUNK = 1_000_000
 MANIFEST = "manifest.json"
 JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 """What operating systems put beside files, and everything hidden: neither read nor told."""
 DRIVE = re.compile(r"^[A-Za-z]:")
-ALLOWED = f"an archive of at most {MOST_FILES} files and {LARGEST_PACKAGE / 1e6:.0f} MB, with plain names and no archive in it"
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,12 @@ def _of_archive(path: Path, label: str, when: datetime) -> Iterator[Package]:
                 yield _guarded(label, when, lambda: read_archive(archive))
                 return
             wanted = [entry for entry in archive.infolist() if _is(entry, ".zip") or _is(entry, ".ipynb")]
+            if sum(entry.file_size for entry in wanted) > LARGEST_PACKAGE + MOST_TIMES * path.stat().st_size:
+                raise Refused("it unpacks to many times its size")
             for entry in _bounded(wanted, path):
                 yield _of_entry(archive, entry, f"{label}/{entry.filename}")
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
-        yield Package(_shown(label), when, problem=f"it is no archive that can be read ({error})")
+        yield Package(_shown(label), when, problem=f"it is no archive that can be used: {error}")
 
 
 def _looks_like_a_class(archive: zipfile.ZipFile) -> bool:

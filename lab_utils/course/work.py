@@ -1,7 +1,6 @@
 """What one notebook of a student holds: which of the lab's it is, whose, the answers, the code, the facts."""
 
 import difflib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -143,8 +142,3 @@ def _code(notebook: list[Any]) -> set[str]:
 
 def _difference(old: str, new: str) -> list[str]:
     return list(difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1))[2:]
-
-
-def told(work: Work) -> str:
-    """The notebook as JSON."""
-    return json.dumps(work.notebook, ensure_ascii=False, indent=1)
