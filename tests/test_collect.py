@@ -4,6 +4,7 @@ import csv
 import functools
 import io
 import json
+import math
 import stat
 import struct
 import time
@@ -17,11 +18,13 @@ from small_notebooks import make_notebook, make_series, run_small
 from test_cli import dae_lab
 from test_course import write_roster
 
-from lab_utils.course import similar, unpack
+from lab_utils.course import received, similar, unpack
+from lab_utils.course.rerun import differences
 from lab_utils.course.submission import packed
 from lab_utils.errors import LabError
 from lab_utils.manual import ANSWER_PROMPT
 from lab_utils.running import execution, isolation
+from lab_utils.running.source import read_notebook
 
 NAME = "01_pre_lab"
 BODY = "value = sum(range(10)) + seed"
@@ -187,6 +190,60 @@ def test_a_students_own_endless_loop_ends_and_stops_nobody(handed_in, tmp_path, 
     rows = collected(tmp_path / "out")
     assert (rows["loop"]["status"], rows["changed"]["status"]) == ("timeout", "complete")
     assert "value = 42" in (tmp_path / "out" / "changed" / f"{NAME}.ipynb").read_text()
+
+
+def test_what_cannot_be_read_is_noted_and_the_rest_is_used(handed_in):
+    _, _, lab = handed_in
+    labs = {NAME: read_notebook(lab / f"{NAME}.ipynb").cells}
+    good = source_of(lab, "Mine.").replace('student_id = \\"\\"', 'student_id = \\"7\\"')
+    bad = {
+        "deep.ipynb": '{"cells": ' + "[" * 100_000,
+        "binary.ipynb": "\0\1",
+        "other.ipynb": nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])),
+        "parameters.ipynb": good.replace("seed = 13", "seed = " + "(" * 5_000),
+        "record.ipynb": good.replace(
+            '"outputs": []',
+            '"outputs": [{"output_type": "display_data", "metadata": {}, '
+            '"data": {"application/vnd.dae-lab.record+json": {"facts": 1}}}]',
+        ),
+        "manifest.json": "[1]",
+    }
+    files = {name: text.encode() for name, text in bad.items()}
+    read = received.read_package(
+        unpack.Package("x", datetime.now(), files | {"notebooks/a.ipynb": good.encode()}), labs
+    )
+    assert read.student_id == "7" and list(read.sources) == [NAME] and not read.problem
+    assert all(any(name in note for note in read.notes) for name in ("deep", "binary", "other", "parameters", "record"))
+    assert "its manifest cannot be read" in read.notes
+    none = received.read_package(unpack.Package("x", datetime.now(), {"deep.ipynb": files["deep.ipynb"]}), labs)
+    assert none.problem and "deep.ipynb" in none.problem
+
+
+def test_another_students_seed_another_machine_and_a_changed_archive_are_told(handed_in):
+    assert differences({"a": 1.0, "b": None, "c": math.nan}, {"a": 1.04, "b": None, "c": None}) == []
+    assert differences({"a": 1.0}, {"a": 1.2, "b": 2.0}) == [
+        "a: handed in 1, run again 1.2",
+        "b: handed in nothing, run again 2",
+    ]
+    _, _, lab = handed_in
+    source = source_of(lab, "Mine.").encode()
+    manifest = json.dumps({"student_id": "9", "files": {"a.ipynb": "0" * 64}}).encode()
+    package = unpack.Package("x_LATE_1", datetime.now(), {"a.ipynb": source, "manifest.json": manifest})
+    read = received.read_package(package, {NAME: read_notebook(lab / f"{NAME}.ipynb").cells})
+    assert read.student_id == "9" and len(read.notes) == 2 and "changed after it was packed: a.ipynb" in read.notes
+
+
+def test_an_id_that_only_looks_like_one_of_the_roster_is_foreign_and_parts_come_together():
+    day = [datetime(2026, 1, n) for n in (1, 2, 3)]
+    pre, lab, old = (received.Handed(str(n), day[n], "0012345", {name: name}) for n, name in enumerate("abb"))
+    near = received.Handed("near", day[0], "OO12345", {"a": "a"})
+    found, others = received.by_student([pre, lab, old, near], {"0012345": "One", "7": "Two"})
+    assert found["7"] == [] and [(each.label, status) for each, status, _ in others] == [("near", "foreign")]
+    assert "looks like 0012345" in others[0][2]
+    sources, _, notes = received.newest(found["0012345"], "ab")
+    assert (
+        sources == {"a": "a", "b": "b"} and len(notes) == 1 and notes[0].startswith("handed in before, and not used: 1")
+    )
 
 
 # ---- archives ----------------------------------------------------------------------------------------------------

@@ -3,21 +3,24 @@
 What it finds is for a person to look at. It gives no marks and accuses nobody.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab_utils import files, mapping
+from lab_utils import __version__, files, mapping
 from lab_utils.course import received, similar
 from lab_utils.course.batch import find_notebooks
 from lab_utils.course.collected import Collected, write_collected
 from lab_utils.course.names import folder_name
-from lab_utils.course.release import questions
+from lab_utils.course.release import model_answers, questions
 from lab_utils.course.rerun import Ran, Rerun, differences, lost, parameters_of, run_again, to_run, without_bad
-from lab_utils.course.roster import read_roster
+from lab_utils.course.roster import Student, read_roster
 from lab_utils.course.unpack import find_packages
 from lab_utils.course.work import Work
 from lab_utils.manual import ANSWER_PROMPT, QUESTIONS
+from lab_utils.report.answers import missing
+from lab_utils.report.model import Answer, Note
 from lab_utils.running.limits import shared_limits
 from lab_utils.running.source import read_notebook
 
@@ -63,7 +66,9 @@ def collect(
         Before anything runs: a roster or notebooks that cannot be used, nothing to read.
     """
     labs = {name: read_notebook(path) for name, path in find_notebooks(notebooks).items()}
-    students = {student.student_id: student.name for student in read_roster(roster, list(labs))}
+    listed = read_roster(roster, list(labs))
+    students = {student.student_id: student.name for student in listed}
+    seeds = _own_seeds(listed)
     cells = {name: lab.cells for name, lab in labs.items()}
     labs = {name: lab for name, lab in labs.items() if part in (None, name[3:].replace("_", "-"))}
     handed = (received.read_package(package, cells) for package in find_packages(folder))
@@ -77,7 +82,7 @@ def collect(
             claimed[id] = (sources, executed)
             wanted = {n: to_run(labs[n], work, own_cells) for n, work in sources.items()}
             given = {n: parameters_of(labs[n], executed.get(n, w), id, students[id]) for n, w in sources.items()}
-            row.notes += without_bad(given)
+            row.notes += without_bad(given) + _of_another(executed, id, seeds)
             jobs.append(Rerun(id, wanted, given, limits))
     out.mkdir(parents=True, exist_ok=True)
     bar = mapping.progress(len(jobs), "student", show=True)
@@ -109,19 +114,35 @@ def _row(
     row = Collected(id, name, "complete", "; ".join(str(package) for package in used))
     written = {answer: text for work in sources.values() for answer, text in work.answers.items()}
     asked = [answer for lab in labs.values() for answer in questions(lab)]
-    row.unanswered = [answer for answer in asked if not written.get(answer)]
+    copied = [text for lab in labs.values() for text in (*questions(lab).values(), *model_answers(lab).values())]
+    row.unanswered = [id for id in asked if missing(Answer(id, (Note(written.get(id, ""), id),)), copied)]
     row.asked, row.answered = len(asked), len(asked) - len(row.unanswered)
     row.changes = {f"{work.name}/{key}": lines for work in sources.values() for key, lines in work.changes.items()}
     absent = [n for n in labs if n not in sources]
     not_run = [n for n in sources if n not in executed]
+    older = [f"{w.name} ({w.record.version})" for w in executed.values() if w.record.version != __version__]
     edited = [f"{work.name} ({', '.join(work.edited)})" for work in executed.values() if work.edited]
     told = [
         (absent, "not handed in: "),
         (not_run, "handed in without having run to the end: "),
         (edited, "what it shows was changed after the run: "),
+        (older, f"made by another version than this {__version__}: "),
     ]
     row.notes = notes + [text + ", ".join(what)[:300] for what, text in told if what]
     return row
+
+
+def _own_seeds(students: Iterable[Student]) -> dict[str, str]:
+    """Seeds, as text, that one student of the roster alone has, with their ID."""
+    seeds = [(str(next(iter(student.parameters.values()))["seed"]), student.student_id) for student in students]
+    count = Counter(seed for seed, _ in seeds)
+    return {seed: id for seed, id in seeds if count[seed] == 1}
+
+
+def _of_another(executed: Mapping[str, Work], id: str, seeds: Mapping[str, str]) -> list[str]:
+    """Notebooks that ran with the seed that the roster gives to somebody else."""
+    owners = {name: seeds.get(work.said("seed")) for name, work in executed.items()}
+    return [f"{name} ran with the seed of {owner}" for name, owner in owners.items() if owner not in (None, id)]
 
 
 def _compare(row: Collected, ran: Ran, executed: Mapping[str, Work]) -> None:
@@ -130,6 +151,8 @@ def _compare(row: Collected, ran: Ran, executed: Mapping[str, Work]) -> None:
         if status != "complete":
             row.status = status if row.status == "complete" else row.status
             row.notes.append(f"{name}, run again: {status}: {ran.messages[name][:300]}")
+        elif name in executed and executed[name].record.data.get("checksum") != ran.digits[name]:
+            row.notes.append(f"{name}: run again on other digits than the student's, so its numbers are not compared")
         elif name in executed:
             row.compared += len(executed[name].facts)
             row.numbers += [f"{name}/{line}" for line in differences(executed[name].facts, ran.facts[name])]
@@ -138,8 +161,7 @@ def _compare(row: Collected, ran: Ran, executed: Mapping[str, Work]) -> None:
 def _tell_alike(rows: dict[str, Collected], works: dict[str, dict[str, Work]], labs: Mapping[str, Any]) -> None:
     """Put each pair of alike answers into both students' rows."""
     written = {id: {a: text for work in own.values() for a, text in work.answers.items()} for id, own in works.items()}
-    models = [c.source for lab in labs.values() for c in lab.cells if "model-answer" in c.metadata.get("tags", [])]
-    asked = [text for lab in labs.values() for text in questions(lab).values()]
-    for pair in similar.pairs(written, [*models, *asked, *QUESTIONS.values(), ANSWER_PROMPT]):
+    known = [text for lab in labs.values() for text in (*questions(lab).values(), *model_answers(lab).values())]
+    for pair in similar.pairs(written, [*known, *QUESTIONS.values(), ANSWER_PROMPT]):
         for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
             rows[one].alike.append(f"{pair.answer}: {pair.percent:.0f} % as {other}")

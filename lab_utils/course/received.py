@@ -68,9 +68,10 @@ def read_package(package: Package, labs: Mapping[str, list[Any]]) -> Handed:
                 works.append((name, read_work(place, labs, name)))
             except LabError as error:
                 handed.notes.append(f"{name}: {error.what.replace(str(place), name)}")
+            except Exception as error:  # whatever a notebook made to do harm makes a parser raise
+                handed.notes.append(f"{name}: it cannot be read ({type(error).__name__})")
     for name, work in works:
-        ran = work.facts is not None
-        if ran and (work.name not in handed.executed or "executed/" in name):
+        if work.record and (work.name not in handed.executed or "executed/" in name):
             handed.executed[work.name] = work
         if "executed/" not in name or work.name not in handed.sources:
             handed.sources[work.name] = work

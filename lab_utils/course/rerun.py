@@ -36,11 +36,12 @@ class Rerun:
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of it: statuses, messages, facts and executed notebooks (JSON) by name."""
+    """What came of it: statuses, messages, records' facts and digits, and executed notebooks (JSON) by name."""
 
     statuses: dict[str, str] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     facts: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    digits: dict[str, Any] = field(default_factory=dict)
     notebooks: dict[str, str] = field(default_factory=dict)
     offline: bool = False
     reused: bool = False
@@ -55,7 +56,9 @@ def to_run(lab: nbformat.NotebookNode, work: Work, own_cells: bool) -> str:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         elif not own_cells and "answer" in cell.metadata.get("tags", []):
-            cell.source = work.answers.get(cell.metadata["answer"]) or ANSWER_PROMPT
+            id = cell.metadata["answer"]
+            cell.source = work.answers.get(id) or ANSWER_PROMPT
+            cell |= {"attachments": work.attachments[id]} if id in work.attachments else {}
     return nbformat.writes(made)
 
 
@@ -64,7 +67,9 @@ def parameters_of(lab: nbformat.NotebookNode, work: Work, id: str, name: str) ->
     known = declared(lab)
     own = {key: value for key, value in work.values.items() if key in known and key not in NOT_FROM_STUDENTS}
     who = {key: value for key, value in (("student_id", id), ("student_name", name)) if key in known}
-    digits = {"data_source": "embedded"} if work.data.get("subset") and "data_source" in known else {}
+    digits = (
+        {"data_source": "embedded"} if work.record and work.record.data.get("subset") and "data_source" in known else {}
+    )
     return own | who | digits
 
 
@@ -87,7 +92,9 @@ def run_again(job: Rerun, _: Any = None) -> Ran:
         ran.statuses[name], ran.messages[name] = outcome.status, outcome.message
         reused = reused and outcome.reused
         if outcome.status == "complete":
-            ran.facts[name] = {fact.id: fact.measured for fact in read_record(outcome.notebook).facts}
+            record = read_record(outcome.notebook)
+            ran.facts[name] = {fact.id: fact.measured for fact in record.facts}
+            ran.digits[name] = record.data.get("checksum")
             ran.notebooks[name] = nbformat.writes(outcome.notebook)
     return replace(ran, reused=reused)
 

@@ -30,6 +30,7 @@ class Work:
     name : str
         Which of the lab's notebooks it is, such as "02_in_lab".
     notebook : NotebookNode
+        Without outputs.
     values : dict
         Its parameters: those of its record, else those that its cells declare.
     answers : dict
@@ -38,10 +39,10 @@ class Work:
         Lines of a difference by the id of the code cell, for cells that are not the lab's.
     edited : list of str
         Ids of cells whose output was changed after the run.
-    facts : dict
-        What was measured, by the fact's id; None where the notebook holds no record.
-    data : dict
-        The record's provenance of the digits.
+    record : Record, optional
+        What it put out at its end; None where it did not run so far.
+    attachments : dict
+        Pictures that were pasted into an answer, by the answer's id.
     """
 
     name: str
@@ -50,8 +51,13 @@ class Work:
     answers: dict[str, str]
     changes: dict[str, list[str]]
     edited: list[str]
-    facts: dict[str, float | None] | None
-    data: dict[str, Any]
+    record: check.Record | None
+    attachments: dict[str, dict[str, Any]]
+
+    @property
+    def facts(self) -> dict[str, float | None]:
+        """What was measured, by the fact's id."""
+        return {fact.id: fact.measured for fact in self.record.facts} if self.record else {}
 
     def said(self, name: str) -> str:
         """A parameter as text, without outer spaces; empty where it is not given."""
@@ -87,15 +93,23 @@ def read_work(path: Path, labs: Mapping[str, list[Any]], hint: str = "") -> Work
     except (ValidationError, ValueError, SyntaxError) as error:
         what = f"What '{path.name}' shows cannot be read: {str(error).splitlines()[0][:200]}."
         raise LabError(what, "a notebook as the lab has made it", "Run it again.") from error
+    edited = changed_since(notebook) or []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
     return Work(
         name,
         notebook,
         values,
         answers_in(notebook.cells, roles),
         {key: _difference(old, new) for key, old, new in cells.changes(notebook.cells, roles, lab)},
-        changed_since(notebook) or [],
-        {fact.id: fact.measured for fact in record.facts} if record else None,
-        record.data if record else {},
+        edited,
+        record,
+        {
+            role.answer: cell.attachments
+            for cell, role in zip(notebook.cells, roles, strict=True)
+            if role.answer and "attachments" in cell
+        },
     )
 
 
