@@ -402,6 +402,31 @@ def collect(
 
 
 @main.command()
+@click.argument("marks", type=Place())
+@click.argument("theirs", type=Place())
+@click.option("--out", type=Place(), default="grades.csv", show_default=True)
+@click.option("--column", default="Experiment 13", show_default=True, help="Of the grades, where it is not there yet.")
+def export(marks: Path, theirs: Path, out: Path, column: str) -> None:
+    """Put marks into the file that Moodle or Canvas gave, ready to be uploaded there.
+
+    MARKS has the columns student_id, total and, if you like, remark (CSV or XLSX). THEIRS is Moodle's grading
+    worksheet, Canvas' exported gradebook, or any class list as CSV: its students and IDs stay as they are.
+
+    \b
+    dae-lab export marks.csv "Grades-DL-Experiment 13.csv" --out to_moodle.csv
+    dae-lab export marks.xlsx canvas_gradebook.csv --column "Experiment 13" --out to_canvas.csv
+    """
+    from lab_utils import files
+    from lab_utils.course.exports import filled
+
+    content, written, left = filled(marks, theirs, column)
+    files.say_set_aside([files.put(out, content)])
+    click.echo(f"{written} marks in {out}")
+    if left:
+        click.echo(f"Not in {theirs.name}: {', '.join(left)[:1_000]}", err=True)
+
+
+@main.command()
 @click.argument("notebook", type=Place())
 @click.option("-g", "grid", multiple=True, required=True, metavar="NAME=V1,V2", help="Values to try; repeatable.")
 @out_option("reports/sweep")
