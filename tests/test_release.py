@@ -63,6 +63,13 @@ def test_every_answer_has_nbgraders_metadata_and_the_points_add_up(out):
     assert "nbgrader" not in "".join((LAB / f"{name}.ipynb").read_text(encoding="utf-8") for name in NOTEBOOKS)
 
 
+def test_the_first_and_the_last_thing_read_are_whose_it_is_and_how_it_is_handed_in(out):
+    for name in NOTEBOOKS:
+        made = nbformat.read(out / "students" / f"{name}.ipynb", as_version=4).cells
+        assert "your name and your ID" in made[1].source and "dae-lab submit" in made[-1].source
+        assert "report-skip" in tags(made[1]) and "report-skip" in tags(made[-1])
+
+
 def test_the_code_is_the_labs(out):
     def code(folder: Path) -> list[str]:
         return [cell.source for cell in cells(folder) if cell.cell_type == "code"]

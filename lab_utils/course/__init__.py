@@ -1,4 +1,4 @@
-"""A class: roster → students → notebooks and reports → summary. Never TensorFlow.
+"""A class: roster → released notebooks → submissions → what was collected → exported marks; or a batch. Never TensorFlow.
 
 >>> from lab_utils.course.batch import run_class
 >>> results = run_class("roster.csv", "reports", workers=4)  # doctest: +SKIP

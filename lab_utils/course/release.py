@@ -24,9 +24,10 @@ Notebook = nbformat.NotebookNode
 NBGRADER = {"schema_version": 3, "grade": True, "solution": True, "locked": False, "task": False}
 """What nbgrader calls a manually graded answer; its schema 3 is that of nbgrader 0.6 and later."""
 BLUE = '<div style="border-left: 6px solid #1f77b4; background: #1f77b422; padding: 4px 10px">{}</div>'
-BEGIN = """\
-{whose} Write your answers into the cells below the blue lines. At the end save, and run <code>dae-lab submit</code>
-in this folder: it says what is missing, and makes the one file to hand in."""
+BEGIN = "{whose} Write your answers into the cells below the blue lines."
+END = """\
+Done? Save all notebooks, and run <code>dae-lab submit</code> in their folder: it says what is missing, and makes the
+one file to hand in."""
 FOR_ALL = "Before anything else put <b>your name and your ID</b> into the cell of parameters below."
 FOR_ONE = "Made for <b>{}</b> ({}), with parameters of their own: please leave these as they are."
 BOX = "Your answer, in the cell below ({:g} points)"
@@ -90,6 +91,7 @@ def blank(source: Notebook, points: Mapping[str, float], whose: str, parameters:
             notebook.cells.append(_told(BOX.format(points[id]), f"{id}-box"))
         notebook.cells.append(cell)
     notebook.cells.insert(1, _told(BEGIN.format(whose=whose), "begin"))
+    notebook.cells.append(_told(END, "end"))
     return notebook
 
 
