@@ -110,14 +110,15 @@ def _row(
     """What reading alone tells of a student."""
     if not packages:
         return Collected(id, name, "missing")
-    used = [p for p in packages if any(work in sources.values() for work in p.sources.values())]
+    used = [p for p in packages if any(sources.get(n) is work for n, work in p.sources.items())]
     row = Collected(id, name, "complete", "; ".join(str(package) for package in used))
     written = {answer: text for work in sources.values() for answer, text in work.answers.items()}
     asked = [answer for lab in labs.values() for answer in questions(lab)]
     copied = [text for lab in labs.values() for text in (*questions(lab).values(), *model_answers(lab).values())]
     row.unanswered = [id for id in asked if missing(Answer(id, (Note(written.get(id, ""), id),)), copied)]
     row.asked, row.answered = len(asked), len(asked) - len(row.unanswered)
-    row.changes = {f"{work.name}/{key}": lines for work in sources.values() for key, lines in work.changes.items()}
+    both = [*executed.values(), *sources.values()]
+    row.changes = {f"{work.name}/{key}": lines for work in both for key, lines in work.changes.items()}
     absent = [n for n in labs if n not in sources]
     not_run = [n for n in sources if n not in executed]
     older = [f"{w.name} ({w.record.version})" for w in executed.values() if w.record.version != __version__]
