@@ -378,6 +378,7 @@ def collect(
     dae-lab collect downloads roster.csv --own-cells --minutes 5
     """
     from lab_utils.course.collect import collect as collect_all
+    from lab_utils.text import visible
 
     rows = collect_all(
         folder,
@@ -393,7 +394,7 @@ def collect(
     for row in rows:
         if row.look_at:
             told = [*row.notes, *row.numbers, *row.alike, *([f"code: {', '.join(row.changes)}"] if row.changes else [])]
-            click.echo(f"  {row.student_id or row.handed_in!r}  {row.status}  {'; '.join(told)[:500]}")
+            click.echo(visible(f"  {row.student_id or row.handed_in}  {row.status}  {'; '.join(told)[:500]}"))
     if any(row.compared and not row.offline for row in rows):
         click.echo("The notebooks ran with a network: this system gives no process one of its own.")
     click.echo(f"{sum(not row.look_at for row in rows)} of {len(rows)} lines with nothing to look at.")

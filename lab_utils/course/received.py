@@ -76,7 +76,9 @@ def read_package(package: Package, labs: Mapping[str, list[Any]]) -> Handed:
         if "executed/" not in name or work.name not in handed.sources:
             handed.sources[work.name] = work
     said = [work.said("student_id") for _, work in works]
-    ids = list(dict.fromkeys(text for text in [*said, str(manifest.get("student_id") or "")] if identity_key(text)))
+    ids = list(
+        dict.fromkeys(text for text in [*said, str(manifest.get("student_id") or "")[:200]] if identity_key(text))
+    )
     if len({identity_key(text) for text in ids}) > 1:
         handed.notes.append(f"it names {len(ids)} IDs: {', '.join(id[:60] for id in ids)}")
     handed.student_id = max(ids, key=[*said, *ids].count, default="")

@@ -60,8 +60,8 @@ class Work:
         return {fact.id: fact.measured for fact in self.record.facts} if self.record else {}
 
     def said(self, name: str) -> str:
-        """A parameter as text, without outer spaces; empty where it is not given."""
-        return str(self.values.get(name) or "").strip()
+        """A parameter as text, without outer spaces, and no longer than any is; empty where it is not given."""
+        return str(self.values.get(name) or "").strip()[:200]
 
 
 def read_work(path: Path, labs: Mapping[str, list[Any]], hint: str = "") -> Work:
