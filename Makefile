@@ -8,11 +8,18 @@ report: .venv/ready  ## the three notebooks, executed, and the lab report in rep
 test: .venv/ready  ## everything CI checks: unit tests, notebooks, lint, import floors
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval tests notebooks
 
+browser: .venv/browser  ## report, class index and JupyterLab in a real Chromium; ALL=--all runs all three notebooks
+	$(BIN)/python -m pytest --tb=native tests/browser $(ALL)
+
 lab: .venv/ready  ## JupyterLab on notebooks/
 	$(BIN)/jupyter lab notebooks
 
 refresh: .venv/ready  ## execute the committed notebooks with their defaults and write them back clean
 	$(BIN)/dae-lab refresh
+
+published-run: .venv/ready  ## the full profile, and its verdicts as the published run that every other stands beside
+	$(BIN)/dae-lab report -p profile full --minutes 90 --out reports/published
+	$(BIN)/python -m lab_utils.verdicts.published reports/published
 
 bench: .venv/ready  ## the speed of the manual's program and of ours, side by side
 	PYTHONPATH=tests $(BIN)/python -m bench
@@ -25,4 +32,8 @@ clean:  ## reports and caches; the environment stays
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[test,dask]"
 	touch $@
 
-.PHONY: report test lab refresh bench clean
+.venv/browser: .venv/ready
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[browser]"
+	touch $@
+
+.PHONY: report test browser lab refresh published-run bench clean

@@ -88,17 +88,20 @@ def table(rows: list, headers: list[str] | str = "keys", **options: Any) -> str:
 
 
 def hypothesis_table(rows: list[dict[str, Any]]) -> str:
-    """Markdown table of the manual's statements put to the test: the rows of ``study.hypotheses.judge``."""
+    """Markdown table of the manual's statements put to the test: the rows of ``verdicts.hypotheses.judge``."""
 
     def interval(row: dict[str, Any]) -> str:
         numbers = [row["effect"], row["low"], row["high"]]
         if any(number is None for number in numbers):
-            return "not measured"
+            return row["note"] or "not measured"
         effect, low, high = (f"{number:+.3g}" for number in numbers)
         return f"{effect} ({low} to {high}) {row['unit']}"
 
-    shown = [(row["statement"], row["test"], interval(row), row["verdict"]) for row in rows]
-    return table(shown, ["the manual says", "the test", "effect (95 % interval)", "verdict"])
+    headers = ["the manual says", "the test", "effect (95 % interval)", "verdict", "after Holm"]
+    keys = ["statement", "test", "", "verdict", "holm"]
+    if any(row["published"] for row in rows):
+        headers, keys = [*headers, "published run"], [*keys, "published"]
+    return table([[row[key] if key else interval(row) for key in keys] for row in rows], headers)
 
 
 def header(settings: Settings) -> str:

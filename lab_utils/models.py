@@ -60,6 +60,7 @@ def compact(
     dropout: float = 0.0,
     l1: float = 0.0,
     l2: float = 0.0,
+    weight_decay: float = 0.0,
     linear: bool = False,
     dtype: str = "float32",
 ) -> keras.Model:
@@ -79,6 +80,8 @@ def compact(
         Fraction of the hidden activations dropped in training.
     l1, l2 : float
         Weight of mean |code| and of mean code² in the loss (activity regularisation per digit and code value).
+    weight_decay : float
+        Weight of the sum of squared weights of all dense layers, without their biases, in the loss.
     linear : bool
         No activation anywhere, the output neither: with mean squared error the optimum spans PCA's subspace
         (Baldi and Hornik, 1989).
@@ -88,21 +91,24 @@ def compact(
     hidden = None if linear else activation
     start = keras.initializers.GlorotUniform(keras.random.SeedGenerator(seed))
     penalty = keras.regularizers.L1L2(l1 / code_size, l2 / code_size) if l1 or l2 else None
+    dense = {"kernel_initializer": start, "dtype": dtype}
+    if weight_decay:
+        dense["kernel_regularizer"] = keras.regularizers.L2(weight_decay)
 
     def stack(x: keras.KerasTensor, side: int) -> keras.KerasTensor:
         for layer in range(hidden_layers):
-            x = layers.Dense(width, hidden, kernel_initializer=start, dtype=dtype)(x)
+            x = layers.Dense(width, hidden, **dense)(x)
             if dropout:
                 x = layers.Dropout(dropout, seed=seed * 100 + side * 10 + layer, dtype=dtype)(x)
         return x
 
     digit = keras.Input((28, 28, 1))
     x = stack(layers.Flatten(dtype=dtype)(digit), side=1)
-    x = layers.Dense(code_size, kernel_initializer=start, activity_regularizer=penalty, dtype=dtype)(x)
+    x = layers.Dense(code_size, activity_regularizer=penalty, **dense)(x)
     encoder = keras.Model(digit, x, name="encoder")
 
     code = keras.Input((code_size,))
-    x = layers.Dense(PIXELS, kernel_initializer=start, dtype=dtype)(stack(code, side=2))
+    x = layers.Dense(PIXELS, **dense)(stack(code, side=2))
     x = layers.Activation("linear" if linear else "sigmoid", dtype="float32")(x)
     decoder = keras.Model(code, layers.Reshape((28, 28, 1), dtype="float32")(x), name="decoder")
     return join(encoder, decoder)

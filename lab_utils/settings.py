@@ -307,21 +307,21 @@ def _short(text: str) -> str:
 # The README's table ----------------------------------------------------------------------------------------
 
 
-def knob_rows() -> list[dict[str, str]]:
-    """One row per knob for the README: its "quick / full" values, or its default, in each notebook that has it."""
-    knobs = dict.fromkeys(name for model in NOTEBOOKS.values() for name in model.model_fields)
+def hyperparameter_rows() -> list[dict[str, str]]:
+    """One row per parameter for the README: its "quick / full" values, or its default, in each notebook that has it."""
+    names = dict.fromkeys(name for model in NOTEBOOKS.values() for name in model.model_fields)
     rows = []
-    for knob in knobs:
-        if knob not in Settings.model_fields:
-            cells = {notebook: _cell(model, knob) for notebook, model in NOTEBOOKS.items()}
-            rows.append({"parameter": f"`{knob}`"} | cells)
+    for name in names:
+        if name not in Settings.model_fields:
+            cells = {notebook: _cell(model, name) for notebook, model in NOTEBOOKS.items()}
+            rows.append({"parameter": f"`{name}`"} | cells)
     return rows
 
 
-def _cell(model: type[Settings], knob: str) -> str:
-    info = model.model_fields.get(knob)
+def _cell(model: type[Settings], name: str) -> str:
+    info = model.model_fields.get(name)
     if info is None:
         return ""
     if info.is_required():
-        return " / ".join(f"{model.profiles[profile][knob]:,}" for profile in ("quick", "full"))
+        return " / ".join(f"{model.profiles[profile][name]:,}" for profile in ("quick", "full"))
     return repr(info.default)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import norm
+from sklearn.decomposition import PCA
 
 from lab_utils import baselines, metrics
 from lab_utils.data import load_mnist
@@ -59,6 +60,29 @@ def test_posterior_mean_uses_bounded_memory(mnist, train):
     assert peak < pixels.size * 4, "more than one float32 copy of the training digits"
 
 
+@pytest.mark.parametrize("name", [one.name for one in baselines.all_baselines() if not one.learns])
+def test_a_recalibrated_filter_is_put_through_the_best_line_and_never_worse(name, tuned):
+    used, (recalibrated, validation) = tuned[name][0], tuned[f"{name}, recalibrated"]
+    assert recalibrated.table["mse"].min() <= used.table["mse"].min()
+    best = recalibrated.table.loc[recalibrated.table["mse"].idxmin()]
+    filtered = next(one for one in baselines.all_baselines() if one.name == name).fitted(None, recalibrated.setting)
+    estimate = filtered(validation.noisy).ravel()
+    slope, offset = np.polyfit(estimate, validation.clean.ravel(), 1)
+    assert (best["slope"], best["offset"]) == (pytest.approx(slope, rel=1e-3), pytest.approx(offset, abs=1e-3))
+    again = metrics.mse(validation.clean, recalibrated.denoise(validation.noisy)).mean()
+    assert again == pytest.approx(best["mse"])
+
+
+def test_pca_shrinks_each_component_by_its_own_line(mnist, train):
+    few = baselines.examples(mnist.train.digits[:300], "gaussian", LEVEL, seed=4)
+    shrunk = baselines.fit_pca_shrinkage(few, 3)(few.noisy).reshape(300, -1)
+    pca = PCA(3, random_state=0).fit(few.clean.reshape(300, -1))
+    clean, noisy, found = (pca.transform(x.reshape(300, -1)) for x in (few.clean, few.noisy, shrunk))
+    for component in range(3):
+        line = np.polyval(np.polyfit(noisy[:, component], clean[:, component], 1), noisy[:, component])
+        np.testing.assert_allclose(found[:, component], line, atol=1e-3)
+
+
 def test_posterior_mean_is_refused_where_it_is_not_defined(mnist):
     for kind, level in (("masking", 0.5), ("gaussian", 0.0)):
         with pytest.raises(LabError, match=f"not defined for {kind}"):
@@ -74,7 +98,7 @@ def test_tuning_keeps_the_grid_and_takes_its_minimum(name, tuned):
     grid = next(baseline.grid for baseline in baselines.all_baselines() if baseline.name == name)
     assert len(result.table) == len(grid) and result.setting in grid
     best = result.table.loc[result.table["mse"].idxmin()]
-    assert best["setting"] == ", ".join(f"{knob} = {value}" for knob, value in result.setting.items())
+    assert best["setting"] == ", ".join(f"{name} = {value}" for name, value in result.setting.items())
     again = metrics.mse(validation.clean, result.denoise(validation.noisy)).mean()
     assert again == pytest.approx(result.table["mse"].min())
 
@@ -95,6 +119,7 @@ def test_the_reference_numbers_hold_on_the_embedded_digits(mnist, train):
         12.3: baselines.BLUR.fitted(train, {"sigma": 1.0})(test.noisy),
         14.2: baselines.MEDIAN.fitted(train, {"size": 3})(test.noisy),
         14.9: baselines.PCA_PROJECTION.fitted(train, {"components": 32})(test.noisy),
+        17.4: baselines.PCA_SHRINKAGE.fitted(train, {"components": 128})(test.noisy),
     }
     measured = [metrics.psnr(test.clean, estimate).mean() for estimate in estimates.values()]
     assert measured == pytest.approx(list(estimates), abs=0.3)

@@ -83,18 +83,29 @@ def test_report_leaves_everything_and_says_where_and_what_is_missing(tmp_path, o
     done = dae_lab("report", "-p", "student_id", "1e5", "-p", "student_name", "No", "-p", "epochs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     out = tmp_path / "reports" / "demo"
-    names = {"01_pre_lab.ipynb", "02_in_lab.ipynb", "03_post_lab.ipynb", "lab_report.html", "lab_report.pdf"}
+    names = {
+        "01_pre_lab.ipynb",
+        "02_in_lab.ipynb",
+        "03_post_lab.ipynb",
+        "1e5_exp13_report.html",
+        "1e5_exp13_report.pdf",
+    }
     assert set(os.listdir(out)) == names | {WRITTEN}
     assert all(name in done.stdout for name in names) and " min " in done.stdout and " pages" in done.stdout
     missing = done.stdout.split("Not answered")[1]
     assert all(answer in missing for answer in ("pre_lab-1", "in_lab-1", "post_lab-1"))
     assert "02_in_lab" in done.stderr  # the progress display
-    assert "1e5" in (out / "lab_report.html").read_text(encoding="utf-8")
+    assert "1e5" in (out / "1e5_exp13_report.html").read_text(encoding="utf-8")
 
     kept = dae_lab(
         "report", "--keep", "-p", "student_id", "1e5", "-p", "student_name", "No", "-p", "epochs", "2", cwd=tmp_path
     )
     assert kept.returncode == 0 and "02_in_lab" not in kept.stderr
+
+    part = dae_lab("report", "--part", "in-lab", "--docx", "-p", "epochs", "2", "--out", "one", cwd=tmp_path)
+    assert part.returncode == 0, part.stderr
+    made = {"02_in_lab.ipynb", "in-lab_report.html", "in-lab_report.pdf", "in-lab_report.docx"}
+    assert set(os.listdir(tmp_path / "one")) == made | {WRITTEN} and "in_lab-1" in part.stdout
 
 
 def test_run_says_why_a_notebook_did_not_complete(tmp_path):
@@ -111,7 +122,7 @@ def test_batch_ends_with_a_code_that_says_whether_all_succeeded(tmp_path):
     done = dae_lab("batch", roster, "--out", "class", cwd=tmp_path)
     assert done.returncode == 1 and "0 of 2 complete" in done.stdout
     assert "'1': raised" in done.stderr and (tmp_path / "class" / "index.html").exists()
-    assert not (tmp_path / "class" / "1" / "lab_report.pdf").exists()
+    assert not list((tmp_path / "class" / "1").glob("*.pdf"))
 
 
 def test_refresh_writes_notebooks_back_clean_and_the_same_each_time(tmp_path):

@@ -23,7 +23,7 @@ from lab_utils.course.summary import SCRIPT
 from lab_utils.files import WRITTEN
 from lab_utils.running import check
 
-FILES = {"01_pre_lab.ipynb", "02_in_lab.ipynb", "03_post_lab.ipynb", "lab_report.html", "lab_report.pdf", WRITTEN}
+NOTEBOOK_FILES = {"01_pre_lab.ipynb", "02_in_lab.ipynb", "03_post_lab.ipynb"}
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 KILLS = int(os.environ.get("DAE_LAB_TEST_KILLS", "2"))
 """How often the kill test kills; more takes longer and finds rarer moments."""
@@ -53,11 +53,12 @@ def assert_whole(out: Path, students: list[tuple[str, str]]) -> None:
     """Every student's folder is complete, is theirs, and holds nothing else."""
     for student_id, name in students:
         folder = out / folder_name(student_id)
-        assert set(os.listdir(folder)) == FILES
+        report = f"{folder_name(student_id)}_exp13_report"
+        assert set(os.listdir(folder)) == NOTEBOOK_FILES | {f"{report}.html", f"{report}.pdf", WRITTEN}
         for notebook in ("01_pre_lab", "02_in_lab", "03_post_lab"):
             expected = {"student_id": student_id, "student_name": name}
             assert check.problems(folder / f"{notebook}.ipynb", notebook=notebook, expected=expected) == []
-        assert PdfReader(folder / "lab_report.pdf").pages
+        assert PdfReader(folder / f"{report}.pdf").pages
 
 
 def made_at(out: Path, students: list[tuple[str, str]]) -> dict[Path, int]:
@@ -118,7 +119,7 @@ def test_the_index_page_shows_everything_literally_and_runs_only_its_own_script(
     assert "<b>not</b>" not in page and "&lt;b&gt;not&lt;/b&gt;" in page
     assert page.count("<script") == 1 and f"<script>{SCRIPT}</script>" in page
     assert "script-src 'sha256-" in page and "default-src 'none'" in page
-    assert 'href="0012345/lab_report.pdf"' in page
+    assert 'href="0012345/0012345_exp13_report.pdf"' in page
 
 
 def test_what_is_done_is_skipped_and_what_changed_is_done(ended):
@@ -129,7 +130,7 @@ def test_what_is_done_is_skipped_and_what_changed_is_done(ended):
     again = run_class(roster, out, notebooks)
     assert all(result.reused for result in again) and made_at(out, good) == before
 
-    (out / "0012345" / "lab_report.pdf").write_bytes(b"%PDF-1.7 cut short")
+    (out / "0012345" / "0012345_exp13_report.pdf").write_bytes(b"%PDF-1.7 cut short")
     first, second = run_class(roster, out, notebooks)
     assert (first.reused, second.reused) == (False, True)
     assert first.seconds == again[0].seconds  # the notebooks were not run again

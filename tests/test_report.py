@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import shutil
+import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def test_report_is_built_beside_the_notebooks(folder: Path) -> None:
 
 def test_pdf_holds_what_the_manual_prints(folder: Path) -> None:
     # Read with pypdf's own extraction, which the verification does not use.
-    pages = PdfReader(build(folder).pdf).pages
+    result = build(folder)
+    pages = PdfReader(result.pdf).pages
     for number, page in enumerate(pages, start=1):
         shown = re.sub(r"\s+", " ", page.extract_text())
         assert "Student ID 0012345" in shown and "Student Name Asha Rao" in shown
@@ -105,7 +107,26 @@ def test_pdf_holds_what_the_manual_prints(folder: Path) -> None:
     for words in ("Pre-Lab", "In-Lab", "Post-Lab", "Verdicts", "not answered", "Marks Secured", "out of 50", "20.19"):
         assert words in whole
     assert "Evaluator MUST ask Viva-voce prior to signing and posting marks for each experiment." in whole
-    assert sum(len(page.images) for page in pages) == 3
+    assert sum(page.pictures for page in verify.pages(result.pdf)) == 3
+
+
+def test_files_have_the_name_that_is_asked_for(folder: Path) -> None:
+    result = build(folder, name="0012345_exp13_report", docx=True)
+    assert [path.name for path in (result.html, result.pdf, result.docx)] == [
+        f"0012345_exp13_report.{kind}" for kind in ("html", "pdf", "docx")
+    ]
+    with zipfile.ZipFile(result.docx) as word:
+        document = word.read("word/document.xml").decode()
+    assert "Asha Rao" in re.sub(r"<[^>]+>", "", document) and "<m:oMath>" in document
+
+
+def test_a_report_of_one_part_asks_for_no_other(folder: Path) -> None:
+    for name in ("02_in_lab", "03_post_lab"):
+        (folder / f"{name}.ipynb").unlink()
+    result = build(folder, parts=["01_pre_lab"])
+    assert result.unanswered == ["pre-lab-2", "pre-lab-3", "pre-lab-4"]
+    whole = " ".join(page.extract_text() for page in PdfReader(result.pdf).pages)
+    assert "1 of 4" in whole and "Viva-voce\n" not in whole and "In-Lab" not in whole
 
 
 def test_figures_are_sharp(report: model.Report) -> None:
@@ -338,7 +359,10 @@ def test_html_is_self_contained_and_its_policy_allows_its_own_style_only(report:
     assert not names & {"script", "iframe", "object", "embed", "form", "link", "base", "svg"}
     assert not [a for _, attributes in tags for a in attributes if a.startswith("on") or a == "style"]
     sources = [attributes["src"] for _, attributes in tags if "src" in attributes]
-    assert len(sources) == 3 and all(source.startswith("data:image/png;base64,") for source in sources)
+    pictures = [source for source in sources if source.startswith("data:image/png;base64,")]
+    drawings = [source for source in sources if source.startswith("data:image/svg+xml;base64,")]
+    assert len(pictures) == 3 and len(pictures) + len(drawings) == len(sources)
+    assert len(drawings) == len(report.hypotheses) + len(report.key) + 2  # each effect, and the scales of two tables
     assert names >= {"math", "mfrac", "table"}
     policy = next(a["content"] for _, a in tags if a.get("http-equiv") == "Content-Security-Policy")
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
@@ -351,4 +375,5 @@ def test_maths_becomes_maths_in_both_writers() -> None:
     fragment = Fragment("$\\frac{1}{n}\\sum_i x_i^2$ and $\\mathcal{L}(\\theta)$", "course")
     markup = convert(frozenset([fragment]))[fragment]
     assert markup.html.count("<math") == 2 and "mfrac" in markup.html
-    assert "attach(\\u{2211}, br: i)" in markup.typst and "\\frac" not in markup.typst + markup.html
+    assert "attach(\\u{2211}, br: i)" in markup.typst and "\\frac" not in markup.html
+    assert '#set math.equation(alt: "\\\\frac{1}{n}\\\\sum_i x_i^2")' in markup.typst

@@ -1,5 +1,6 @@
 """Untrusted names and answers: shown as they are typed, run nowhere, or refused."""
 
+import base64
 import dataclasses
 import json
 import re
@@ -102,6 +103,9 @@ def answering(report: model.Report, answers: list[str]) -> model.Report:  # noqa
     return dataclasses.replace(report, parts=[model.Part("Pre-Lab", "", blocks, [])])
 
 
+DRAWING = "data:image/svg+xml;base64,"
+
+
 def assert_harmless(page: str) -> None:
     tags = Tags(page).found
     assert not {tag for tag, _ in tags} & {
@@ -117,7 +121,10 @@ def assert_harmless(page: str) -> None:
     }
     assert not [a for _, attributes in tags for a in attributes if a.startswith("on") or a == "style"]
     links = [attributes[a] for _, attributes in tags for a in ("href", "src") if attributes.get(a)]
-    assert all(re.match(r"https?://|#|data:image/png;base64,", link) for link in links)
+    drawings = [link for link in links if link.startswith(DRAWING)]
+    assert all(re.match(rf"https?://|#|data:image/png;base64,|{re.escape(DRAWING)}", link) for link in links)
+    drawn = [tag for link in drawings for tag, _ in Tags(base64.b64decode(link.removeprefix(DRAWING)).decode()).found]
+    assert set(drawn) <= {"svg", "line", "circle", "text"}  # the effects of the verdict tables
     assert not set(page) & set(BIDI)
 
 

@@ -18,7 +18,7 @@ from lab_utils.errors import LabError
 from lab_utils.running.parameters import checked, checked_minutes
 
 
-def test_an_explicit_knob_beats_the_profile():
+def test_an_explicit_parameter_beats_the_profile():
     quick, full = (settings.check("02_in_lab", {"profile": name}) for name in ("quick", "full"))
     assert full.epochs == 10 and full.train_digits == 55_000 and full.batch_size == 128
     assert quick.train_digits < full.train_digits
@@ -309,6 +309,6 @@ def test_refusal_is_quick_and_without_tensorflow():
     assert time.monotonic() - started < 20
 
 
-def test_the_readme_shows_every_knob_as_it_is():
+def test_the_readme_shows_every_hyperparameter_as_it_is():
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    assert facts.table(settings.knob_rows(), disable_numparse=True) in readme
+    assert facts.table(settings.hyperparameter_rows(), disable_numparse=True) in readme

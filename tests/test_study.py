@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from itertools import combinations
 
 import numpy as np
 import optuna
@@ -20,8 +21,10 @@ from lab_utils.study.plan import STAGES, Plan, choose, finalists
 from lab_utils.study.run import run_study
 from lab_utils.study.space import (
     BASE,
-    KNOB_NAMES,
-    KNOBS,
+    DEPTH,
+    EQUAL_STEPS,
+    HYPERPARAMETER_NAMES,
+    HYPERPARAMETERS,
     STRENGTHS,
     Setting,
     distributions,
@@ -41,7 +44,17 @@ from lab_utils.study.tables import (
     learning_curves,
     pareto,
 )
-from lab_utils.study.trial import roughness, run_trial
+from lab_utils.study.trial import (
+    Scores,
+    _pairs,
+    _score_units,
+    _unit_errors,
+    half_loss,
+    left,
+    rises,
+    run_trial,
+    until_half,
+)
 
 BUDGET = Budget(train_digits=600, epochs=2, score_digits=300, probe_digits=300, width=32)
 
@@ -60,20 +73,21 @@ def test_importing_the_study_does_not_import_tensorflow():
 
 
 @pytest.mark.parametrize("profile", ["quick", "full"])
-def test_one_factor_turns_each_knob_alone(profile):
+def test_one_factor_turns_each_hyperparameter_alone(profile):
     settings = one_factor_settings(profile)
     assert settings[0] == ("base", BASE)
-    assert {varied for varied, _ in settings[1:]} == set(KNOB_NAMES)
+    assert {varied for varied, _ in settings[1:] if " at " not in varied} == set(HYPERPARAMETER_NAMES)
     for varied, setting in settings[1:]:
         differ = {name for name in vars(BASE) if getattr(setting, name) != getattr(BASE, name)}
-        assert differ - {"strength"} == {varied}
+        name, _, where = varied.partition(" at ")
+        assert differ - {"strength"} == {name} | {EQUAL_STEPS: {"passes"}, DEPTH: {"hidden_layers"}, "": set()}[where]
         assert to_params(setting).keys() <= dict(distributions()).keys()
     assert len({setting for _, setting in settings}) == len(settings)
 
 
 def test_grid_is_complete_and_a_smaller_budget_takes_its_first_points():
     points = grid_settings(seed=3)
-    assert len(points) == len(set(points)) == np.prod([len(knob.grid) for knob in KNOBS])
+    assert len(points) == len(set(points)) == np.prod([len(each.grid) for each in HYPERPARAMETERS])
     assert set(points) == set(grid_settings(seed=4))
     assert points != grid_settings(seed=4)
 
@@ -94,9 +108,9 @@ def test_suggested_settings_lie_in_the_space_and_survive_optuna():
     assert kinds == {"none", *STRENGTHS}
 
 
-def test_space_table_has_a_row_per_knob_with_the_base():
-    rows = {row["knob"]: row for row in space_table()}
-    assert tuple(rows) == KNOB_NAMES
+def test_space_table_has_a_row_per_hyperparameter_with_the_base():
+    rows = {row["hyperparameter"]: row for row in space_table()}
+    assert tuple(rows) == HYPERPARAMETER_NAMES
     assert rows["learning_rate"]["scale"] == "logarithmic"
     assert rows["code_size"]["base"] == str(BASE.code_size)
 
@@ -115,7 +129,7 @@ def test_a_trial_is_repeatable_and_its_scores_are_what_they_say(digits):
     assert reported == list(enumerate(scores.curve)) and len(scores.curve) == scores.epochs == BUDGET.epochs
     # The best epoch's weights are kept, and they are scored exactly as the epoch was.
     assert scores.error == pytest.approx(min(scores.curve), rel=1e-5)
-    assert scores.first_error == scores.curve[0]
+    assert scores.digits == 300 and scores.units == 2 * BUDGET.width and np.isnan(scores.left)
     assert scores.gap == pytest.approx(100 * (scores.error - scores.train_error) / scores.train_error)
     assert 0.1 < scores.probe <= 1 and -0.5 < scores.ari <= 1
     assert 0 <= scores.dead <= 1 and 0 <= scores.near_zero <= 1
@@ -137,14 +151,64 @@ def test_held_out_test_digits_change_the_score_and_not_the_training(digits):
     assert validation.error != test.error
 
 
-def test_sigmoid_gradients_vanish_with_depth_and_relu_units_die(digits):
+def test_errors_vanish_on_their_way_through_sigmoids_and_relu_units_die(digits):
     deep = Setting(hidden_layers=3, activation="sigmoid")
-    assert (
-        run_trial(deep, 1, BUDGET, digits).signal
-        < run_trial(replace(deep, activation="relu"), 1, BUDGET, digits).signal
-    )
-    assert run_trial(replace(deep, activation="relu"), 1, BUDGET, digits).dead > 0
-    assert run_trial(deep, 1, BUDGET, digits).dead == 0
+    sigmoid, relu = (run_trial(replace(deep, activation=name), 1, BUDGET, digits) for name in ("sigmoid", "relu"))
+    assert sigmoid.vanish_before < relu.vanish_before - 1 and sigmoid.vanish_after < relu.vanish_after - 1
+    assert sigmoid.dead == 0 < relu.dead < 1
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
+def test_a_unit_is_dead_if_no_training_digit_moves_its_weights(digits, activation):
+    """A large negative bias switches two ReLU units off and saturates two of tanh; leaky ones still learn."""
+    from lab_utils import models
+
+    model = models.compact(1, code_size=4, width=16, activation=activation)
+    dense = models.halves(model)[0].layers[2]
+    dense.bias.assign(np.where(np.arange(16) < 2, -1e4, 0.0))
+    scores = Scores()
+    _score_units(scores, model, BUDGET, digits)
+    assert scores.units == 32
+    if activation == "leaky_relu":
+        assert scores.dead == 0
+    else:
+        assert scores.dead >= 2 / 32
+
+
+def test_the_back_propagated_error_is_the_gradient_of_the_bias(digits):
+    """The bias adds to a unit's input, so the errors of all digits add up to its gradient."""
+    import keras
+    import tensorflow as tf
+
+    from lab_utils import models
+
+    model = models.compact(1, code_size=4, hidden_layers=2, width=16, activation="tanh")
+    noisy, clean = _pairs(digits.train[:50], BUDGET, seed=1)
+    errors = _unit_errors(model, noisy, clean)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(keras.losses.binary_crossentropy(clean, model(noisy)))
+    hidden = [layer for half in models.halves(model) for layer in half.layers if "dense" in layer.name][:5]
+    biases = [layer.bias.value for layer in (*hidden[:2], *hidden[3:])]
+    for error, gradient in zip(errors, tape.gradient(loss, biases), strict=True):
+        np.testing.assert_allclose(error.sum(axis=0), gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_batch_sizes_are_compared_at_equal_steps(digits):
+    few, many = (Setting(batch_size=256, passes=passes) for passes in (1, 4))
+    assert run_trial(few, 1, BUDGET, digits).epochs == 2
+    assert run_trial(many, 1, BUDGET, digits).epochs == 8
+
+
+def test_weight_decay_acts_on_the_weights_and_a_code_penalty_on_the_code():
+    from lab_utils import models
+
+    decayed = models.compact(1, **Setting(regularization="weight_decay", strength=0.1).penalty())
+    kernels = [variable.numpy() for variable in decayed.trainable_variables if variable.name == "kernel"]
+    decayed(np.zeros((3, 28, 28, 1), np.float32))
+    assert float(sum(decayed.losses)) == pytest.approx(0.1 * sum(np.square(kernel).sum() for kernel in kernels))
+    penalised = models.compact(1, **Setting(regularization="code_l2", strength=0.1).penalty())
+    penalised(np.zeros((3, 28, 28, 1), np.float32))
+    assert float(sum(penalised.losses)) == 0, "the code of an empty digit is 0"
 
 
 def test_a_trial_that_diverges_is_scored_as_such(digits):
@@ -152,12 +216,34 @@ def test_a_trial_that_diverges_is_scored_as_such(digits):
     assert scores.diverged
 
 
-def test_roughness_is_zero_for_a_straight_fall_and_grows_with_jumps():
-    straight = np.exp(-0.3 * np.arange(30))
-    assert roughness(straight) == pytest.approx(0, abs=1e-12)
-    jumpy = straight * np.where(np.arange(30) % 2, 1.1, 1.0)
-    assert roughness(jumpy) == pytest.approx(2 * np.log(1.1), rel=1e-6)
-    assert np.isnan(roughness([0.5, 0.4, 0.3]))
+@pytest.mark.parametrize("batch_size", [16, 256])
+def test_a_network_that_stands_still_is_stable_at_every_batch_size(digits, batch_size):
+    """Its readings are of the same digits under the same noise, so that frozen weights leave nothing to read."""
+    scores = run_trial(Setting(batch_size=batch_size, learning_rate=1e-30), 1, BUDGET, digits)
+    assert scores.rises == pytest.approx(0, abs=1e-9)
+
+
+def test_rises_count_what_a_fall_does_not_make_good():
+    assert rises([0.5, 0.4, 0.1]) == 0
+    assert rises([0.1, 0.1 * np.e, 0.05]) == pytest.approx(50)
+    assert np.isnan(rises([0.1]))
+
+
+def test_what_is_left_is_what_the_last_third_of_the_epochs_gained():
+    assert left([1, 1, 1, 0.8, 0.7, 0.6]) == pytest.approx(25)
+    assert left([1, 0.5, 0.6]) == 0
+    assert np.isnan(left([1, 0.5]))
+
+
+def test_half_of_the_loss_lies_between_the_mean_digit_and_the_digits_themselves():
+    digits = np.zeros((4, 28, 28), np.uint8)
+    digits[:2] = 255
+    half = half_loss(digits)
+    assert half == pytest.approx(np.log(2) / 2), "the mean digit is grey, the digits are not"
+    curve = [(2, 2 * half), (4, 1.5 * half), (6, 0.5 * half), (8, 0.1 * half)]
+    assert until_half(curve, digits) == pytest.approx(4 / 4), "halfway between the middles of two readings"
+    assert until_half(curve[:2], digits) == np.inf
+    assert until_half([(2, 0.1 * half)], digits) == 1 / 4
 
 
 def test_too_few_training_digits_for_the_scores_are_refused():
@@ -329,11 +415,13 @@ def test_every_stage_has_its_trials_once_and_the_searches_equal_budgets(whole):
     assert list(dict.fromkeys(whole["stage"])) == list(STAGES)
     counts = whole.groupby("stage").size()
     assert counts["grid"] == counts["random"] == counts["tpe"] == 4
-    assert counts["one-factor"] == 2 * len(one_factor_settings("quick"))
+    assert counts["one-factor"] == 2 * (len(one_factor_settings("quick")) + 2), "the base has three times the seeds"
     assert not whole.duplicated(["stage", "trial"]).any()
     searched = whole["stage"].isin(("grid", "random", "tpe"))
     assert (whole.loc[~searched, "state"] == "complete").all(), "only searches prune"
-    assert set(whole.loc[searched, "seed"]).isdisjoint(whole.loc[~searched, "seed"])
+    seeds = whole.groupby("stage")["seed"].apply(set)
+    for one, other in combinations(("random", "one-factor", "confirm", "test"), 2):
+        assert seeds[one].isdisjoint(seeds[other]), "what was chosen is judged by seeds that had no say in it"
 
 
 def test_the_setting_is_chosen_on_validation_and_tested_beside_the_base(whole):
@@ -349,17 +437,19 @@ def test_the_setting_is_chosen_on_validation_and_tested_beside_the_base(whole):
     assert choose(whole.assign(error=whole["error"].where(whole["stage"] != "test", 0.0))) == best
 
 
-def test_effects_are_paired_differences_from_the_base(whole):
+def test_effects_are_differences_of_means_from_the_base(whole):
     table = effects(whole, "error")
-    assert set(table["knob"]) == set(KNOB_NAMES)
+    assert set(table["hyperparameter"]) == set(HYPERPARAMETER_NAMES)
     bases = table[table["effect"] == 0]
-    assert len(bases) == len(KNOB_NAMES)
-    one = whole[whole["stage"] == "one-factor"].set_index("seed")
-    small = one[(one["varied"] == "code_size") & (one["code_size"] == 8)]["error"]
-    expected = (small - one[one["varied"] == "base"]["error"]).mean()
-    row = table[(table["knob"] == "code_size") & (table["value"] == "8")].iloc[0]
-    assert row["effect"] == pytest.approx(expected)
+    assert len(bases) == len(HYPERPARAMETER_NAMES) and (bases["seeds"] == 6).all()
+    one = whole[whole["stage"] == "one-factor"]
+    small, base = one[(one["varied"] == "code_size") & (one["code_size"] == 8)], one[one["varied"] == "base"]
+    row = table[(table["hyperparameter"] == "code_size") & (table["value"] == "8")].iloc[0]
+    assert row["effect"] == pytest.approx(small["error"].mean() - base["error"].mean())
     assert row["low"] < row["effect"] < row["high"] and row["seeds"] == 2
+    relative = effects(whole, "error", relative=True).set_index(["hyperparameter", "value"])
+    ratio = np.exp(np.log(small["error"]).mean() - np.log(base["error"]).mean())
+    assert relative.loc[("code_size", "8"), "effect"] == pytest.approx(100 * (ratio - 1))
 
 
 def test_curves_front_and_importance_follow_from_the_rows(whole):
@@ -372,7 +462,7 @@ def test_curves_front_and_importance_follow_from_the_rows(whole):
     best = best_so_far(whole)
     assert (best.groupby("stage")["error"].diff().dropna() <= 0).all()
     shares = importance(whole)
-    assert set(shares["knob"]) == set(KNOB_NAMES)
+    assert set(shares["hyperparameter"]) == set(HYPERPARAMETER_NAMES)
     assert shares["importance"].sum() == pytest.approx(1)
 
 

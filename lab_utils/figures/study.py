@@ -6,7 +6,8 @@ import pandas as pd
 
 from lab_utils.figures.described import DescribedFigure, joined, subplots
 from lab_utils.figures.style import BLUE, GREY, HEAT, LINES, heading, legend_below, plain_logarithmic
-from lab_utils.study.space import BASE, KNOB_NAMES, label
+from lab_utils.study.space import BASE, label
+from lab_utils.study.space import HYPERPARAMETER_NAMES as NAMES
 
 
 def hyperparameter_effect(
@@ -26,7 +27,7 @@ def hyperparameter_effect(
     figure, axes = subplots(1, len(panels), figsize=(3.6 * len(panels), 2.7), squeeze=False)
     said = []
     for axis, (score, table), look in zip(axes[0], panels.items(), LINES, strict=False):
-        rows = table[table["knob"] == hyperparameter]
+        rows = table[table["hyperparameter"] == hyperparameter]
         rows = rows.iloc[_in_order(rows["value"])].reset_index(drop=True)
         spread = [rows["effect"] - rows["low"], rows["high"] - rows["effect"]]
         axis.axhline(0, color="#888888", linewidth=1)
@@ -50,14 +51,14 @@ def hyperparameter_effect(
 
 
 def _in_order(values: pd.Series) -> np.ndarray:
-    """Places of values as texts: numbers by size, others as they are, the base first."""
-    numbers = pd.to_numeric(values, errors="coerce")
+    """Places of values as texts: those that begin with a number by its size, others as they are, the base first."""
+    numbers = pd.to_numeric(values.str.split(" ").str[0], errors="coerce")
     return np.arange(len(values)) if numbers.isna().any() else np.argsort(numbers.to_numpy(), kind="stable")
 
 
 def importance(table: pd.DataFrame) -> DescribedFigure:
     """Share of each hyperparameter in the variance of the error: the table of ``study.tables.importance``."""
-    names, shares = table["knob"].str.replace("_", " "), 100 * table["importance"]
+    names, shares = table["hyperparameter"].str.replace("_", " "), 100 * table["importance"]
     figure, axis = subplots(figsize=(7, 2.4))
     axis.barh(names[::-1], shares[::-1], color=BLUE)
     axis.bar_label(axis.containers[0], fmt="%.0f", padding=4, fontsize=8)
@@ -113,7 +114,7 @@ def parallel_coordinates(trials: pd.DataFrame) -> DescribedFigure:
     """One line per searched trial through its six hyperparameters; dark and thick is the best tenth by error."""
     trials = trials.dropna(subset=["error"]).sort_values("error", ascending=False)
     places = {}
-    for name in KNOB_NAMES:
+    for name in NAMES:
         values = trials[name]
         numbers = np.log(values.astype(float)) if values.dtype.kind in "if" else values.astype("category").cat.codes
         span = numbers.max() - numbers.min()
@@ -124,20 +125,20 @@ def parallel_coordinates(trials: pd.DataFrame) -> DescribedFigure:
     for (_, line), colour, rank in zip(lines.iterrows(), colours, trials["error"].rank(pct=True), strict=True):
         best = rank <= max(0.1, 1 / len(trials))
         axis.plot(range(len(line)), line, color=colour, alpha=1 if best else 0.5, lw=2.5 if best else 0.8)
-    for place, name in enumerate(KNOB_NAMES):
+    for place, name in enumerate(NAMES):
         ends = trials.loc[[lines[name].idxmin(), lines[name].idxmax()], name]
         for height, value in zip((-0.07, 1.03), ends, strict=True):
             text = f"{value:.2g}" if isinstance(value, float) else str(value)
             axis.text(place, height, text, ha="center", va="top" if height < 0 else "bottom", fontsize=8)
-    axis.set_xticks(range(len(KNOB_NAMES)), [name.replace("_", " ") for name in KNOB_NAMES], va="baseline")
+    axis.set_xticks(range(len(NAMES)), [name.replace("_", " ") for name in NAMES], va="baseline")
     axis.tick_params(axis="x", pad=20, length=0)
     axis.spines[:].set_visible(False)
     axis.set(yticks=[], ylim=(-0.12, 1.12), title="Searched settings: dark, thick lines have the smallest error")
     winner = trials.iloc[-1]
-    said = joined(f"{name.replace('_', ' ')} {label(winner[name])}" for name in KNOB_NAMES)
+    said = joined(f"{name.replace('_', ' ')} {label(winner[name])}" for name in NAMES)
     return figure.described(
         "Searched settings",
-        alt=f"{len(trials)} lines through {len(KNOB_NAMES)} axes, one per hyperparameter; the smallest error, "
+        alt=f"{len(trials)} lines through {len(NAMES)} axes, one per hyperparameter; the smallest error, "
         f"{winner['error']:.4f}, has {said}.",
         caption=f"dark, thick lines have the smallest error; the best has {said}.",
     )

@@ -8,7 +8,7 @@ from lab_utils.report.findings import compared
 from lab_utils.report.model import Answer, Block, Figure, Note, Part, Printed, Prose, Question, Reading, Report, Table
 from lab_utils.report.numbering import numbered
 
-LEFT_OUT = ("Digits", "Licence", "Checksum (SHA-256)")
+LEFT_OUT = ("Digits", "Licence", "Checksum (SHA-256)", "lab_utils")
 """Rows on how the report was made that only the HTML and the full report have."""
 HEADING = re.compile(r"^##? +.+$", re.MULTILINE)
 
@@ -32,6 +32,7 @@ def _short(part: Part) -> Part:
             stretch = []
         else:
             stretch.append(block)
+    made += [each for each in stretch if isinstance(each, Question)]
     own += [each for each in stretch if _is_own(each)]
     heading = [Prose("## Outside the answers", "the student's own cells")] if own else []
     return replace(part, subtitle="", blocks=[*made, *heading, *own])

@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lab_utils import __version__, cache
 from lab_utils.manual import QUESTIONS, TITLE
 from lab_utils.report import cells, outputs, pictures
 from lab_utils.report.answers import missing
 from lab_utils.report.evidence import CAPTIONS, PICTURE, WORKS
-from lab_utils.report.findings import key_numbers, of_fact, of_hypothesis, origins
+from lab_utils.report.findings import key_numbers, of_fact, of_hypothesis
 from lab_utils.report.model import (
     IDENTITY,
     PARTS,
@@ -32,15 +31,15 @@ from lab_utils.report.model import (
     Table,
 )
 from lab_utils.report.numbering import numbered
+from lab_utils.report.origins import made_by, origins
 from lab_utils.report.pictures import Reference, Refused
 from lab_utils.report.private import hide, private_texts
 from lab_utils.running.check import Record, read, read_record
-from lab_utils.running.execution import changed_since
 from lab_utils.running.original import original
 from lab_utils.text import visible
 
 PICTURES = 60  # of one notebook's student
-TABLE = re.compile(r"(^\|.*\n\|[-:| ]+\|[ \t]*(?:\n\|.*)*)", re.MULTILINE)
+TABLE = re.compile(r"(^\|.*\n\|[-:| ]+\|[ \t]*$(?:\n\|.*)*)", re.MULTILINE)
 
 
 def compose(
@@ -73,7 +72,7 @@ def compose(
         parts=parts,
         facts=[of_fact(part.title, row) for part, record in found for row in record.facts],
         hypotheses=hypotheses,
-        origins=[*origins(records, private), *_made_by(notebooks, parts)],
+        origins=[*origins(records, private), *made_by(notebooks, parts)],
         unanswered=_unanswered(parts),
         code_appendix=code_appendix,
         notes=[visible(note) for reader in readers for note in reader.notes],
@@ -82,22 +81,6 @@ def compose(
         works=_works(parts),
     )
     return numbered(report)
-
-
-def _made_by(notebooks: Mapping[str, Any], parts: list[Part]) -> list[tuple[str, list[str]]]:
-    """What each notebook's code and outputs are, compared with the lab's and with what was put out."""
-    package = f"lab_utils {__version__}, {cache.code_digest(cache.SOURCES)[:12]}…"
-    code, shown = [], []
-    for (name, notebook), part in zip(notebooks.items(), parts, strict=True):
-        own, lab = cells.digest(notebook.cells), cells.digest(original(name))
-        count = len(part.changes or [])
-        if part.changes is None:
-            code.append(f"{own[:12]}…; the lab's notebook is not there to compare with")
-        else:
-            code.append(f"{count} changed: {own[:12]}…, the lab's {lab[:12]}…" if count else f"unchanged: {own[:12]}…")
-        told = changed_since(notebook) is not None
-        shown.append("as they were put out" if told else "not compared: run outside dae-lab")
-    return [("Code cells (SHA-256)", code), ("Displayed outputs", shown), ("Report made by", [package] * len(parts))]
 
 
 def _without_picture(parts: list[Part]) -> tuple[Figure | None, list[Part]]:

@@ -22,7 +22,7 @@ CAPTIONS = {
 
 EVIDENCE = {
     "in-lab-data": ("data",),
-    "in-lab-result": ("baselines", "result"),
+    "in-lab-result": ("denoised-facts", "baselines", "result"),
     "in-lab-analysis": ("maps", "analysis"),
     "in-lab-inferences": ("disagree", "inferences"),
     "viva-1": ("worth-noisy", "worth-facts"),

@@ -135,7 +135,7 @@ def _formula(tex: str, mathml: str = "") -> Markup:
     """A formula in both languages; as it was typed in both, where there is none in one."""
     try:
         if mathml:
-            alt = _string(visible(tex.strip("$").strip()))
+            alt = _string(visible(tex).strip("$ \n\t") or "an empty formula")
             return Markup(f"#[#set math.equation(alt: {alt});{maths.typst(mathml, tex)}]", mathml)
     except (maths.Unconvertible, ElementTree.ParseError):
         pass

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from lab_utils.report.markdown import Fragment
+from lab_utils.text import visible
 
 PARTS = {"01_pre_lab": "Pre-Lab", "02_in_lab": "In-Lab", "03_post_lab": "Post-Lab"}
 IDENTITY = ("student_name", "student_id", "date", "experiment_number", "academic_year", "course_title", "course_code")
@@ -236,9 +237,11 @@ class Report:
     @property
     def sections(self) -> list[Section]:
         """What gets marks, with its questions."""
-        ids = list(dict.fromkeys([*(b.id for b in self.blocks if isinstance(b, Answer)), *self.unanswered]))
-        named = {title: [id for id in ids if id.startswith(prefix)] for prefix, title in SECTIONS.items()}
-        return [Section(title, own, len(set(own) - set(self.unanswered))) for title, own in named.items() if own]
+        ids = list(dict.fromkeys([*(visible(b.id) for b in self.blocks if isinstance(b, Answer)), *self.unanswered]))
+        title_of = {id: next((SECTIONS[p] for p in SECTIONS if id.startswith(p)), "Other") for id in ids}
+        titles = [title for title in (*SECTIONS.values(), "Other") if title in title_of.values()]
+        named = {title: [id for id in ids if title_of[id] == title] for title in titles}
+        return [Section(title, own, len(set(own) - set(self.unanswered))) for title, own in named.items()]
 
     @property
     def fragments(self) -> frozenset[Fragment]:

@@ -19,12 +19,15 @@ def numbered(report: Report) -> Report:
         return block
 
     picture = number(report.picture) if report.picture else None
-    parts = [replace(part, blocks=list(_referred(map(number, part.blocks)))) for part in report.parts]
+    parts = [replace(part, blocks=_referred(map(number, part.blocks), picture)) for part in report.parts]
     return replace(report, picture=picture, parts=parts)
 
 
-def _referred(blocks: Iterator[Block]) -> list[Block]:
-    """The blocks; a sentence after a figure or a table refers to it, or else the text before it."""
+def _referred(blocks: Iterator[Block], picture: Figure | None) -> list[Block]:
+    """The blocks; a sentence after a figure or a table refers to it, or else the text before it.
+
+    The reading of the first page's ``picture`` refers to that.
+    """
     made: list[Block] = []
     waiting: list[str] = []
     before: int | None = None  # place of the last text
@@ -38,7 +41,9 @@ def _referred(blocks: Iterator[Block]) -> list[Block]:
         if isinstance(block, Figure | Table):
             waiting.append(block.anchor)
         elif isinstance(block, Written):
+            reads_picture = picture is not None and block.key == f"{picture.key}-facts"
             block = replace(block, see=())
+            waiting += [picture.anchor] if reads_picture else []
             if block.kind != "reading":
                 refer(before)
             before = len(made)

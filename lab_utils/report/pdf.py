@@ -76,10 +76,8 @@ def content(report: Report) -> dict[str, Any]:
     """What the template reads: strings, and Markdown turned into Typst by pandoc."""
     markup = convert(report.fragments)
     levels = Levels()
-    anchors: dict[str, str] = {}
-    for block in report.blocks:
-        if isinstance(block, Answer):
-            anchors.setdefault(block.id, f"answer-{len(anchors) + 1}")
+    parts = [_part(part, markup, levels) for part in report.parts]
+    anchors = _anchored(parts)
     return {
         "title": visible(report.title),
         "length": report.length,
@@ -87,8 +85,8 @@ def content(report: Report) -> dict[str, Any]:
         "picture": _block(report.picture, markup, levels) if report.picture else None,
         "key": [_finding(row, markup) for row in report.key],
         "sections": [asdict(section) for section in report.sections],
-        "parts": [_part(part, markup, levels) for part in report.parts],
-        "anchors": [[visible(id), anchor] for id, anchor in anchors.items()],
+        "parts": parts,
+        "anchors": anchors,
         "facts": [_finding(row, markup) for row in report.facts],
         "hypotheses": [_finding(row, markup) for row in report.hypotheses],
         "axis": forest.axis(),
@@ -100,6 +98,15 @@ def content(report: Report) -> dict[str, Any]:
         "code_appendix": report.code_appendix,
         "marks": MARKS,
     }
+
+
+def _anchored(parts: list[dict[str, Any]]) -> dict[str, str]:
+    """Give the first answer of each id an anchor, which links lead to; all of them by id."""
+    anchors: dict[str, str] = {}
+    for answer in (block for part in parts for block in part["blocks"] if block["kind"] == "answer"):
+        answer["anchor"] = "" if answer["id"] in anchors else f"answer-{len(anchors) + 1}"
+        anchors.setdefault(answer["id"], answer["anchor"])
+    return anchors
 
 
 class Levels:

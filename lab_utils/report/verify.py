@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pypdf import PageObject, PdfReader
 from pypdf.generic import ContentStream, DictionaryObject
 
 from lab_utils.errors import LabError
+from lab_utils.report.markdown import convert
 from lab_utils.report.model import Question, Report
 from lab_utils.text import visible
 
@@ -66,8 +68,14 @@ def pdf(path: Path, report: Report) -> int:
 def _absent_questions(read: list[Page], report: Report) -> list[str]:
     """Questions in plain Latin letters that the pages do not hold; formulas and signs aside."""
     shown = _plain("".join(page.body for page in read))
-    asked = [block.text for block in report.blocks if isinstance(block, Question) and block.text.isascii()]
-    return [text for text in asked if not all(_plain(piece) in shown for piece in re.split(r"\$[^$]*\$", text))]
+    markup = convert(report.fragments)
+    asked = [block for block in report.blocks if isinstance(block, Question) and block.text.isascii()]
+    pieces = {block.text: re.split(r"<math.*?</math>", markup[block.fragment].html, flags=re.DOTALL) for block in asked}
+    return [text for text, found in pieces.items() if not all(_plain(_without_tags(each)) in shown for each in found)]
+
+
+def _without_tags(html: str) -> str:
+    return unescape(re.sub(r"<[^>]+>", "", html))
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """The report as DOCX, for courses that want it: pandoc reads the HTML, which nothing is fetched for."""
 
+import re
 from pathlib import Path
 
 import pypandoc
@@ -18,7 +19,8 @@ def write(page: Path, path: Path) -> Path:
     LabError
         Pandoc cannot read the page.
     """
-    html = page.read_text(encoding="utf-8")
+    html = re.sub(r"<nav.*?</nav>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    html = re.sub(r"(</?)(header|main|footer)>", r"\1div>", html)  # pandoc reads what is in main only
     with replaced(path) as temporary:
         try:
             pypandoc.convert_text(html, "docx", "html", outputfile=str(temporary), extra_args=["--sandbox"])

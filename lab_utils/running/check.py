@@ -40,14 +40,23 @@ class FactRow(Verdict):
 
 
 class HypothesisRow(Verdict):
-    """One of the manual's statements, put to the test."""
+    """One of the manual's statements, put to the test: a row of ``verdicts.hypotheses.judge``, which says more."""
 
     statement: str
+    also: list[str] = []
     test: str = ""
     effect: float | None = None
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    threshold: float | None = None
+    reason: str = ""
+    fixed: str = ""
+    seeds: int | None = None
+    note: str = ""
+    p: float | None = None
+    holm: str = ""
+    published: str = ""
 
 
 class Record(BaseModel):

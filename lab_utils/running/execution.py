@@ -85,7 +85,7 @@ def unstamped(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def shown_by(cell: nbformat.NotebookNode) -> str:
     """SHA-256 (hex) of what a code cell put out, as it stands in the notebook."""
-    told = [[output.get("data"), output.get("text")] for output in cell.outputs]
+    told = [[output.get(part) for part in ("data", "text", "metadata")] for output in cell.outputs]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

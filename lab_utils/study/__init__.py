@@ -1,6 +1,5 @@
-"""The post-lab's study: six knobs, one at a time and searched, and the manual's statements put to the test.
+"""The post-lab's study: six hyperparameters, one at a time and searched.
 
-``space`` (knobs), ``digits`` (and budget) → ``trial`` (one trial, measured) → ``ledger`` (each trial exactly once) →
-``plan`` (stages) → ``workers`` (processes) → ``tables`` (results) → ``hypotheses`` (verdicts). TensorFlow is imported
-where trials run.
+``space`` (hyperparameters), ``digits`` (and budget) → ``trial`` (one trial, measured) → ``plan`` (stages) → ``run`` →
+``tables`` (results), which ``verdicts`` judges. TensorFlow is imported where trials run.
 """

@@ -15,6 +15,10 @@ from lab_utils.study.tables import as_setting, seeds_mean
 SEARCHES = ("grid", "random", "tpe")
 STAGES = ("one-factor", *SEARCHES, "confirm", "test")
 FINALISTS = 2
+BASE_SEEDS = 3
+FRESH = {"one-factor": 0, "confirm": BASE_SEEDS, "test": BASE_SEEDS + 1}
+"""Where the seeds of a stage begin, in multiples of ``repeats``: no stage sees another's."""
+
 MOST_PROBE_DIGITS = 2_000
 
 
@@ -66,8 +70,9 @@ class Plan:
     trials : int
         Trials of each search. More of them only add trials.
     repeats : int
-        Seeds of one-factor, confirm and test: ``seed + 1`` to ``seed + repeats``. The searches use ``seed`` itself:
-        what they found is confirmed with seeds they never saw.
+        Seeds of one-factor, confirm and test. The searches use ``seed`` itself; what they found is confirmed with seeds
+        they never saw, and tested with seeds that no choice has seen. The base setting, which every row of one-factor
+        is compared with, has ``BASE_SEEDS`` times as many.
     seed : int
     budget : Budget
     """
@@ -101,7 +106,8 @@ class Plan:
 
     def sizes(self) -> dict[str, int]:
         """Trials of each stage, at most: "confirm" and "test" can turn out smaller."""
-        known = {"one-factor": len(one_factor_settings(self.profile)), "confirm": FINALISTS, "test": 2}
+        one_factor = len(one_factor_settings(self.profile)) + BASE_SEEDS - 1
+        known = {"one-factor": one_factor, "confirm": FINALISTS, "test": 2}
         return {stage: known[stage] * self.repeats if stage in known else self.trials for stage in self.stages}
 
     def stage_seed(self, stage: str) -> int:
@@ -129,8 +135,11 @@ class Plan:
         return self._repeated("test", named) if "test" in self.stages else []
 
     def _repeated(self, stage: str, settings: list[tuple[str, Setting]]) -> list[Trial]:
-        seeds = [self.seed + repeat for repeat in range(1, self.repeats + 1)]
-        pairs = [(varied, setting, seed) for varied, setting in settings for seed in seeds]
+        first = self.seed + 1 + self.repeats * FRESH[stage]
+        pairs = []
+        for varied, setting in settings:
+            times = BASE_SEEDS if (stage, varied) == ("one-factor", "base") else 1
+            pairs += [(varied, setting, seed) for seed in range(first, first + times * self.repeats)]
         return [Trial(stage, number, *pair) for number, pair in enumerate(pairs)]
 
     def _grid(self) -> list[Trial]:

@@ -1,4 +1,4 @@
-"""The six knobs of the post-lab: their ranges, the base setting, and the settings that a search tries."""
+"""The six hyperparameters of the post-lab: their ranges, the base setting, and the settings that a search tries."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -9,12 +9,24 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-STRENGTHS = {"l1": (1e-3, 1.0), "l2": (1e-3, 1.0), "dropout": (0.05, 0.5)}
+STRENGTHS = {
+    "code_l1": (1e-3, 1.0),
+    "code_l2": (1e-3, 1.0),
+    "weight_decay": (1e-7, 1e-3),
+    "dropout": (0.05, 0.5),
+}
+"""The kinds of regularization, and the strengths that a search tries of each."""
+
+ARGUMENTS = {"code_l1": "l1", "code_l2": "l2"}
+"""What ``models.compact`` calls a kind, where it has another name."""
+
+EQUAL_STEPS, DEPTH = "equal steps", "3 hidden layers"
+"""What else is changed with a hyperparameter: ``varied`` is then "batch_size at equal steps"."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One choice of the six knobs; the defaults are the base setting.
+    """One choice of the six hyperparameters; the defaults are the base setting.
 
     Parameters
     ----------
@@ -29,9 +41,12 @@ class Setting:
     learning_rate : float
         Of Adam, constant.
     regularization : str
-        "none", "l1", "l2" (both on the code, see ``models.compact``) or "dropout" (of hidden units).
+        "none", "code_l1", "code_l2" (penalties on the code), "weight_decay" (L2 on the weights) or "dropout" (of hidden
+        units); see ``models.compact``.
     strength : float
         Weight of the penalty, or the fraction dropped; 0 with "none".
+    passes : float
+        Epochs, as a multiple of the budget's: 1 but where batch sizes are compared at equal steps.
     """
 
     code_size: int = 32
@@ -41,17 +56,19 @@ class Setting:
     learning_rate: float = 3e-3
     regularization: str = "none"
     strength: float = 0.0
+    passes: float = 1.0
 
     def penalty(self) -> dict[str, float]:
         """The regularization as ``models.compact`` takes it."""
-        return {} if self.regularization == "none" else {self.regularization: self.strength}
+        kind = self.regularization
+        return {} if kind == "none" else {ARGUMENTS.get(kind, kind): self.strength}
 
 
 BASE = Setting()
 
 
 @dataclass(frozen=True)
-class Knob:
+class Hyperparameter:
     """One row of the search space.
 
     Parameters
@@ -75,87 +92,101 @@ class Knob:
 
 # In "regularization" a value is (kind, strength): the two belong together. Both profiles end at the same extremes,
 # so that the hypotheses test the same differences.
-KNOBS = (
-    Knob("code_size", IntDistribution(4, 256, log=True), (8, 128), (8, 16, 64, 128), (16, 32, 64)),
-    Knob("hidden_layers", IntDistribution(1, 4), (3,), (2, 3), (1, 2)),
-    Knob(
+HYPERPARAMETERS = (
+    Hyperparameter("code_size", IntDistribution(4, 256, log=True), (8, 128), (8, 16, 64, 128), (16, 32, 64)),
+    Hyperparameter("hidden_layers", IntDistribution(1, 4), (3,), (2, 3), (1, 2)),
+    Hyperparameter(
         "activation",
         CategoricalDistribution(("relu", "leaky_relu", "sigmoid", "tanh")),
         ("leaky_relu", "sigmoid", "tanh"),
         ("leaky_relu", "sigmoid", "tanh"),
         ("relu", "tanh"),
     ),
-    Knob("batch_size", CategoricalDistribution((16, 32, 64, 128, 256)), (16, 256), (16, 32, 128, 256), (32, 128)),
-    Knob(
+    Hyperparameter(
+        "batch_size", CategoricalDistribution((16, 32, 64, 128, 256)), (16, 256), (16, 32, 128, 256), (32, 128)
+    ),
+    Hyperparameter(
         "learning_rate",
         FloatDistribution(1e-4, 3e-2, log=True),
-        (3e-4, 3e-2),
+        (3e-4, 1e-2, 3e-2),
         (3e-4, 1e-3, 1e-2, 3e-2),
         (1e-3, 3e-3, 1e-2),
     ),
-    Knob(
+    Hyperparameter(
         "regularization",
         CategoricalDistribution(("none", *STRENGTHS)),
-        (("l1", 0.03), ("l2", 0.03), ("dropout", 0.2)),
-        (("l1", 0.01), ("l1", 0.03), ("l2", 0.01), ("l2", 0.03), ("dropout", 0.1), ("dropout", 0.2)),
+        (("code_l1", 0.03), ("code_l2", 0.03), ("weight_decay", 1e-5), ("dropout", 0.2)),
+        (
+            *(("code_l1", 0.01), ("code_l1", 0.03), ("code_l2", 0.01), ("code_l2", 0.03)),
+            *(("weight_decay", 1e-6), ("weight_decay", 1e-5), ("dropout", 0.1), ("dropout", 0.2)),
+        ),
         (("none", 0.0), ("dropout", 0.1)),
     ),
 )
-KNOB_NAMES = tuple(knob.name for knob in KNOBS)
+HYPERPARAMETER_NAMES = tuple(each.name for each in HYPERPARAMETERS)
 
 
 def space_table() -> list[dict[str, str]]:
-    """One row per knob (knob, range, scale, base, quick, full, grid), to be shown with ``facts.table``."""
+    """One row per hyperparameter: itself, range, scale, base, quick, full, grid; shown with ``facts.table``."""
     rows = []
-    for knob in KNOBS:
-        domain = knob.distribution
+    for each in HYPERPARAMETERS:
+        domain = each.distribution
         choices = isinstance(domain, CategoricalDistribution)
         limits = ", ".join(map(str, domain.choices)) if choices else f"{domain.low:g} to {domain.high:g}"
-        if knob.name == "regularization":
+        if each.name == "regularization":
             limits += "; " + ", ".join(f"{kind} {low:g} to {high:g}" for kind, (low, high) in STRENGTHS.items())
         scale = "choice" if choices else "logarithmic" if domain.log else "linear"
-        tried = {name: ", ".join(map(label, getattr(knob, name))) for name in ("quick", "full", "grid")}
-        rows.append(
-            {"knob": knob.name, "range": limits, "scale": scale, "base": label(getattr(BASE, knob.name))} | tried
-        )
+        tried = {name: ", ".join(map(label, getattr(each, name))) for name in ("quick", "full", "grid")}
+        base = label(getattr(BASE, each.name))
+        rows.append({"hyperparameter": each.name, "range": limits, "scale": scale, "base": base} | tried)
     return rows
 
 
 def label(value: Any) -> str:
-    """A knob's value as a short text, such as "0.002", "tanh" or "l1 0.1"."""
+    """A hyperparameter's value as a short text, such as "0.002", "tanh" or "l1 0.1"."""
     if isinstance(value, tuple):
         kind, strength = value
         return kind if kind == "none" else f"{kind} {strength:g}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def changed(setting: Setting, knob: str, value: Any) -> Setting:
-    """The setting with one knob turned; for "regularization" the value is (kind, strength)."""
-    if knob == "regularization":
+def changed(setting: Setting, name: str, value: Any) -> Setting:
+    """The setting with one hyperparameter changed; for "regularization" the value is (kind, strength)."""
+    if name == "regularization":
         return replace(setting, regularization=value[0], strength=value[1])
-    return replace(setting, **{knob: value})
+    return replace(setting, **{name: value})
 
 
 def one_factor_settings(profile: str) -> list[tuple[str, Setting]]:
-    """The base setting (varied "base"), then each knob's other values in turn: (knob varied, setting)."""
-    turned = [(knob.name, changed(BASE, knob.name, value)) for knob in KNOBS for value in getattr(knob, profile)]
-    return [("base", BASE), *turned]
+    """The base setting (varied "base"), then each hyperparameter's other values in turn: (what is varied, setting).
+
+    Two things one at a time cannot show are added: batch sizes at the steps of the base, not its digits, and
+    saturating activations where there is depth for a gradient to vanish in.
+    """
+    values = {each.name: getattr(each, profile) for each in HYPERPARAMETERS}
+    turned = [(name, changed(BASE, name, value)) for name in values for value in values[name]]
+    ends = min(values["batch_size"]), max(values["batch_size"])
+    equal = [replace(BASE, batch_size=size, passes=size / BASE.batch_size) for size in ends]
+    deep = [replace(BASE, activation=activation, hidden_layers=3) for activation in ("sigmoid", "tanh")]
+    extra = [(f"batch_size at {EQUAL_STEPS}", setting) for setting in equal]
+    extra += [(f"activation at {DEPTH}", setting) for setting in deep]
+    return [("base", BASE), *turned, *extra]
 
 
 def grid_settings(seed: int) -> list[Setting]:
     """Every point of the grid in an order drawn by ``seed``: a search with a smaller budget takes the first ones."""
     points = []
-    for values in product(*(knob.grid for knob in KNOBS)):
+    for values in product(*(each.grid for each in HYPERPARAMETERS)):
         point = BASE
-        for knob, value in zip(KNOBS, values, strict=True):
-            point = changed(point, knob.name, value)
+        for each, value in zip(HYPERPARAMETERS, values, strict=True):
+            point = changed(point, each.name, value)
         points.append(point)
     order = np.random.default_rng(seed).permutation(len(points))
     return [points[i] for i in order]
 
 
 def suggest(trial: optuna.Trial) -> Setting:
-    """Let the study's sampler choose every knob; a strength is asked for only where there is a penalty."""
+    """Let the study's sampler choose every hyperparameter; a strength is asked for only where there is a penalty."""
     chosen: dict[str, Any] = {}
     for name, domain in distributions():
         if name in STRENGTHS:
@@ -176,11 +207,11 @@ def _suggest(trial: optuna.Trial, name: str, domain: BaseDistribution) -> Any:
 
 def distributions() -> Iterator[tuple[str, BaseDistribution]]:
     """Names and distributions as Optuna stores them; each kind of penalty has a strength of its own."""
-    yield from ((knob.name, knob.distribution) for knob in KNOBS)
+    yield from ((each.name, each.distribution) for each in HYPERPARAMETERS)
     yield from ((kind, FloatDistribution(*limits, log=True)) for kind, limits in STRENGTHS.items())
 
 
 def to_params(setting: Setting) -> dict[str, Any]:
     """A setting as Optuna's parameters."""
-    params = {name: value for name, value in asdict(setting).items() if name != "strength"}
-    return params | setting.penalty()
+    params = {name: value for name, value in asdict(setting).items() if name not in ("strength", "passes")}
+    return params if setting.regularization == "none" else params | {setting.regularization: setting.strength}

@@ -1,4 +1,4 @@
-"""Results as tidy tables: one row per trial, effects of each knob, learning curves, importance, Pareto front."""
+"""Results as tidy tables: one row per trial, what each hyperparameter does, curves, importance, Pareto front."""
 
 from collections.abc import Iterable
 from dataclasses import fields
@@ -8,15 +8,18 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from lab_utils.metrics import mean_interval
-from lab_utils.study.space import KNOB_NAMES, Setting, distributions, label, to_params
+from lab_utils.study.space import HYPERPARAMETER_NAMES, Setting, distributions, label, to_params
 from lab_utils.study.trial import SCORE_NAMES
+from lab_utils.verdicts.statistics import Sample, difference, fit_priors
 
 if TYPE_CHECKING:
     from lab_utils.study.plan import Trial
 
 SETTING_NAMES = tuple(item.name for item in fields(Setting))
 COLUMNS = ("stage", "trial", "state", "varied", *SETTING_NAMES, "seed", *SCORE_NAMES, "curve")
+SMALLEST_STEP = 1e-6
+"""Of a score, as a number of float32: equal seeds are equal to this, not to infinity."""
+
 LOWER_IS_BETTER = {"error": True, "probe": False, "ari": False, "gap": True}
 
 
@@ -63,11 +66,11 @@ def as_setting(row: dict[str, Any]) -> Setting:
     return Setting(**{item.name: item.type(row[item.name]) for item in fields(Setting)})
 
 
-def value_label(row: dict[str, Any], knob: str) -> str:
-    """The value of a knob in one row as a short text, such as "0.003" or "l1 0.1"."""
-    if knob == "regularization":
+def value_label(row: dict[str, Any], name: str) -> str:
+    """The value of a hyperparameter in one row as a short text, such as "0.003" or "dropout 0.1"."""
+    if name == "regularization":
         return label((row["regularization"], float(row["strength"])))
-    return label(row[knob])
+    return label(row[name])
 
 
 def seeds_mean(frame: pd.DataFrame, score: str) -> pd.Series:
@@ -79,7 +82,7 @@ def seeds_mean(frame: pd.DataFrame, score: str) -> pd.Series:
 
 
 def effects(frame: pd.DataFrame, score: str = "error", relative: bool = False) -> pd.DataFrame:
-    """What turning each knob away from the base does to a score, paired by seed.
+    """What turning each hyperparameter away from the base does to a score.
 
     Parameters
     ----------
@@ -88,36 +91,43 @@ def effects(frame: pd.DataFrame, score: str = "error", relative: bool = False) -
     score : str
         A score column.
     relative : bool
-        True gives differences in percent of the base's value at the same seed.
+        True gives differences in percent of the base's value.
 
     Returns
     -------
     DataFrame
-        Columns knob, value (text), mean (of the score itself), effect (mean difference from the base), low and
-        high (95 % t interval over seeds), seeds. The base is a row of every knob, with effect 0.
+        Columns hyperparameter, value (text), mean (of the score itself), effect (difference of the means, of the
+        geometric ones if relative), low and high (its 95 % interval over seeds, as ``verdicts.statistics`` has it),
+        seeds. The base is a row of every hyperparameter, with effect 0. Seeds that diverged are not in these means.
     """
-    stage = frame[frame["stage"] == "one-factor"]
-    base = stage[stage["varied"] == "base"].set_index("seed")[score]
-    rows = []
-    for knob in KNOB_NAMES:
-        tried = stage[stage["varied"].isin((knob, "base"))]
-        labels = [value_label(row, knob) for row in tried.to_dict("records")]
-        for value, group in tried.groupby(pd.Series(labels, index=tried.index), sort=False):
-            scores = group.set_index("seed")[score]
-            difference = (scores - base.reindex(scores.index)).dropna()
-            if relative:
-                difference = 100 * difference / base.reindex(difference.index)
-            interval = mean_interval(difference.to_numpy())
-            rows.append((knob, value, scores.mean(), *interval, len(difference)))
-    return pd.DataFrame(rows, columns=["knob", "value", "mean", "effect", "low", "high", "seeds"])
+    stage = frame[(frame["stage"] == "one-factor") & ~frame["diverged"].astype(bool)].dropna(subset=[score])
+    forward, back = (np.log, lambda number: 100 * np.expm1(number)) if relative else (np.asarray, float)
+
+    def sample(rows: pd.DataFrame) -> Sample:
+        return Sample(forward(rows[score].to_numpy(float)), resolution=SMALLEST_STEP)
+
+    settings = {key: sample(rows) for key, rows in stage.groupby(list(SETTING_NAMES))}
+    prior = fit_priors({score: settings.values()})[score]
+    base = sample(stage[stage["varied"] == "base"])
+    table = []
+    for name in HYPERPARAMETER_NAMES:
+        tried = stage[stage["varied"].isin((name, "base"))]
+        labels = [value_label(row, name) for row in tried.to_dict("records")]
+        for value, rows in tried.groupby(pd.Series(labels, index=tried.index, dtype=object), sort=False):
+            interval = (0.0, 0.0, 0.0)
+            if not (rows["varied"] == "base").all():
+                found = difference(sample(rows), base, prior)
+                interval = tuple(back(number) for number in (found.effect, *found.interval()))
+            table.append((name, value, rows[score].mean(), *interval, len(rows)))
+    return pd.DataFrame(table, columns=["hyperparameter", "value", "mean", "effect", "low", "high", "seeds"])
 
 
 def learning_curves(frame: pd.DataFrame) -> pd.DataFrame:
     """The curves in long form: columns stage, trial, varied, value, seed, diverged, epoch (from 1), error."""
     rows = []
     for row in frame.to_dict("records"):
-        knob = row["varied"] if row["varied"] in KNOB_NAMES else None
-        value = value_label(row, knob) if knob else row["varied"]
+        name = row["varied"] if row["varied"] in HYPERPARAMETER_NAMES else None
+        value = value_label(row, name) if name else row["varied"]
         told = (row["stage"], row["trial"], row["varied"], value, row["seed"], row["diverged"])
         rows += [(*told, epoch, error) for epoch, error in enumerate(row["curve"], start=1)]
     return pd.DataFrame(rows, columns=["stage", "trial", "varied", "value", "seed", "diverged", "epoch", "error"])
@@ -132,12 +142,13 @@ def best_so_far(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def importance(frame: pd.DataFrame) -> pd.DataFrame:
-    """Share of each knob in the variance of the validation error over the searched settings (fANOVA).
+    """Share of each hyperparameter in the variance of the validation error over the searched settings (fANOVA).
 
     Returns
     -------
     DataFrame
-        Columns knob, importance (they add up to 1), largest first. Strengths, which not every trial has, are left out.
+        Columns hyperparameter, importance (they add up to 1), largest first. Strengths, which not every trial has, are
+        left out.
 
     References
     ----------
@@ -151,8 +162,8 @@ def importance(frame: pd.DataFrame) -> pd.DataFrame:
         known = {name: domains[name] for name in params}
         study.add_trial(optuna.create_trial(params=params, distributions=known, value=row["error"]))
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    shares = optuna.importance.get_param_importances(study, evaluator=evaluator, params=list(KNOB_NAMES))
-    return pd.DataFrame(shares.items(), columns=["knob", "importance"])
+    shares = optuna.importance.get_param_importances(study, evaluator=evaluator, params=list(HYPERPARAMETER_NAMES))
+    return pd.DataFrame(shares.items(), columns=["hyperparameter", "importance"])
 
 
 def pareto(frame: pd.DataFrame) -> pd.Series:
