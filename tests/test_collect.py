@@ -24,6 +24,7 @@ from lab_utils.course.submission import packed
 from lab_utils.errors import LabError
 from lab_utils.manual import ANSWER_PROMPT
 from lab_utils.running import execution, isolation
+from lab_utils.running.check import FactRow
 from lab_utils.running.source import read_notebook
 
 NAME = "01_pre_lab"
@@ -220,11 +221,17 @@ def test_what_cannot_be_read_is_noted_and_the_rest_is_used(handed_in):
 
 
 def test_another_students_seed_another_machine_and_a_changed_archive_are_told(handed_in):
-    assert differences({"a": 1.0, "b": None, "c": math.nan}, {"a": 1.04, "b": None, "c": None}) == []
-    assert differences({"a": 1.0}, {"a": 1.2, "b": 2.0}) == [
+    def facts(unit: str = "", **measured: float | None) -> dict[str, FactRow]:
+        rest = {"claim": "", "relation": ">=", "threshold": 0.0, "verdict": "holds", "unit": unit}
+        return {id: FactRow(id=id, measured=value, **rest) for id, value in measured.items()}
+
+    assert differences(facts(a=1.0, b=None, c=math.nan), facts(a=1.04, b=None, c=math.nan)) == []
+    assert differences(facts(a=1.0), facts(a=1.2, b=2.0)) == [
         "a: handed in 1, run again 1.2",
         "b: handed in nothing, run again 2",
     ]
+    assert differences(facts("points", a=10.6), facts("points", a=9.8)) == []
+    assert len(differences(facts("points", a=10.6), facts("times", a=9.8))) == 1  # the unit of the run here counts
     _, _, lab = handed_in
     source = source_of(lab, "Mine.").encode()
     manifest = json.dumps({"student_id": "9", "files": {"a.ipynb": "0" * 64}}).encode()

@@ -55,9 +55,9 @@ class Work:
     attachments: dict[str, dict[str, Any]]
 
     @property
-    def facts(self) -> dict[str, float | None]:
-        """What was measured, by the fact's id."""
-        return {fact.id: fact.measured for fact in self.record.facts} if self.record else {}
+    def facts(self) -> dict[str, check.FactRow]:
+        """The record's facts by their ids."""
+        return {fact.id: fact for fact in self.record.facts} if self.record else {}
 
     def said(self, name: str) -> str:
         """A parameter as text, without outer spaces, and no longer than any is; empty where it is not given."""
