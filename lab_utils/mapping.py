@@ -182,6 +182,7 @@ def _start_pool(workers: int, shared: Any) -> ProcessPoolExecutor:
 def _begin_worker(environment: dict[str, str], shared: bytes) -> None:
     global _shared
     os.environ.update(environment)  # before the pickle imports NumPy, which reads it once
+    sys.modules.setdefault("rfc3987_syntax", None)  # as in cli.py: 1.5 s less for each process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the parent decides
     end_with_parent(multiprocessing.parent_process().pid)
     _shared = pickle.loads(shared)

@@ -24,7 +24,7 @@ def dae_lab(*arguments: object, cwd: Path | None = None) -> subprocess.Completed
     )
 
 
-VERBS = ("data", "run", "report", "refresh", "batch", "sweep", "doctor")
+VERBS = ("data", "run", "report", "submit", "refresh", "batch", "release", "collect", "export", "sweep", "doctor")
 
 
 def test_help_is_instant_and_imports_nothing_heavy():

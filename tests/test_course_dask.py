@@ -14,7 +14,10 @@ from small_notebooks import job_processes, make_series
 from test_course import assert_whole, read_summary, write_roster
 
 from lab_utils.course.batch import run_class
+from lab_utils.course.collect import collect
+from lab_utils.course.names import folder_name
 from lab_utils.errors import LabError
+from lab_utils.running import check
 
 pytest.importorskip("distributed")
 
@@ -107,3 +110,23 @@ def test_workers_without_slots_and_no_scheduler_are_told_not_waited_for(tmp_path
         run_class(roster, tmp_path / "out", notebooks, scheduler=address)
     with pytest.raises(LabError, match="No Dask scheduler"):
         run_class(roster, tmp_path / "out", notebooks, scheduler="nowhere")
+
+
+def test_submissions_are_run_again_on_the_cluster_as_here(tmp_path, scheduler):
+    address, add_worker = scheduler
+    add_worker("--resources", "slot=1")
+    notebooks = make_series(tmp_path / "nb")
+    text = (notebooks / "01_pre_lab.ipynb").read_text()
+    (tmp_path / "in").mkdir()
+    for student in ("1", "../2"):
+        own = text.replace('student_id = \\"\\"', f'student_id = \\"{student}\\"')
+        (tmp_path / "in" / f"x{student[-1]}.ipynb").write_text(own)
+    roster = write_roster(tmp_path / "r.csv", [("1", "One"), ("../2", "Two"), ("3", "Three")])
+    tables = []
+    for where in ({"scheduler": address}, {"workers": 1}):
+        out = tmp_path / f"out-{len(tables)}"
+        rows = collect(tmp_path / "in", roster, out, notebooks, part="pre-lab", **where)
+        assert [row.status for row in rows] == ["complete", "complete", "missing"]
+        assert check.problems(out / folder_name("../2") / "01_pre_lab.ipynb", notebook="01_pre_lab") == []
+        tables.append((out / "collected.csv").read_bytes())
+    assert tables[0] == tables[1]

@@ -1,4 +1,6 @@
-"""A class: roster → students → notebooks and reports → summary. Never TensorFlow.
+"""A class: roster → released notebooks → submissions → what is collected → exported marks; or a batch.
+
+Never TensorFlow.
 
 >>> from lab_utils.course.batch import run_class
 >>> results = run_class("roster.csv", "reports", workers=4)  # doctest: +SKIP

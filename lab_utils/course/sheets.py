@@ -8,7 +8,7 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,24 +110,42 @@ def _kept(path: Path, number: int, cells: Iterable[tuple[int, str]]) -> list[str
 
 
 def _read_csv(path: Path, raw: bytes) -> Sheet:
+    sheet = Sheet()
+    for number, cells in enumerate(_csv_rows(path, raw), 1):
+        if cells and (row := _kept(path, number, ((index, cell.strip()) for index, cell in enumerate(cells)))):
+            sheet.rows[number] = row
+    return sheet
+
+
+def read_as_written(path: Path) -> list[list[str]]:
+    """All rows of a CSV file, blank ones and outer spaces too: for a file that goes back where it came from.
+
+    Raises
+    ------
+    LabError
+        As `read_sheet`.
+    """
+    read_sheet(path)
+    if path.suffix.lower() != ".csv":
+        raise LabError(f"{path.name} is no .csv.", "the .csv that the learning platform gave", "Download it again.")
+    return list(_csv_rows(path, existing_path(path).read_bytes()))
+
+
+def _csv_rows(path: Path, raw: bytes) -> Iterator[list[str]]:
     text = _decode(path, raw)
     first_line, _, rest = text.partition("\n")
     if named := re.fullmatch(r'"?sep=(.)"?\s*', first_line, re.IGNORECASE):  # Excel's own line: it is no row
         delimiter, text = named[1], rest
     else:
         delimiter = max(",;\t", key=first_line.count)
-    sheet = Sheet()
     try:
-        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
-            if cells and (row := _kept(path, number, ((index, cell.strip()) for index, cell in enumerate(cells)))):
-                sheet.rows[number] = row
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     except csv.Error as error:
         raise LabError(
             f"{path.name} is not a well-formed CSV file: {error}.",
             'cells with commas, quotes or line breaks stand in "double quotes"',
             "Save it again from a spreadsheet, as CSV UTF-8 or as XLSX.",
         ) from error
-    return sheet
 
 
 def _decode(path: Path, raw: bytes) -> str:

@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -61,6 +62,7 @@ heads.forEach((head, column) => head.querySelector("button").addEventListener("c
 }));
 """
 """Sorts by the column whose button is pressed. Its hash is all that the page's security policy lets run."""
+Cell = tuple[str, str]
 HEADS = ("Student ID", "Name", "Status", "Minutes", "Facts that hold", "Key facts", "Answers missing", "Files")
 
 
@@ -124,25 +126,47 @@ def _csv_row(result: Result) -> dict[str, object]:
 
 def _page(results: list[Result]) -> str:
     complete = sum(result.status == "complete" for result in results)
+    told = f"{complete} of {len(results)} complete."
+    return page_of("Lab reports", told, HEADS, [_page_row(result) for result in results])
+
+
+def page_of(title: str, told: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """A page with one table that its headings sort, which runs no script but its own.
+
+    Parameters
+    ----------
+    title, told : str
+        The heading, and a sentence above the table.
+    heads : sequence of str
+    rows : iterable of sequences of (str, str)
+        For each cell its attributes and its content, both HTML already.
+    """
     policy = f"default-src 'none'; style-src '{_digest(STYLE)}'; script-src '{_digest(SCRIPT)}'; base-uri 'none'"
-    heads = (f'<th scope="col" aria-sort="none"><button type="button">{head}</button></th>' for head in HEADS)
+    buttons = (f'<th scope="col" aria-sort="none"><button type="button">{escape(head)}</button></th>' for head in heads)
     return "\n".join(
         [
             "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8"><title>Lab reports</title>',
+            f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            f"<style>{STYLE}</style></head><body><main><h1>Lab reports</h1>",
-            f"<table><caption>{complete} of {len(results)} complete. A heading sorts by its column; "
-            "once more, the other way round.</caption>",
-            f"<thead><tr>{''.join(heads)}</tr></thead><tbody>",
-            *(_page_row(result) for result in results),
+            f"<style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1>",
+            f"<table><caption>{escape(told)} A heading sorts by its column; once more, the other way round.</caption>",
+            f"<thead><tr>{''.join(buttons)}</tr></thead><tbody>",
+            *(_row(heads, row) for row in rows),
             f"</tbody></table></main><script>{SCRIPT}</script></body></html>",
         ]
     )
 
 
-def _page_row(result: Result) -> str:
+def _row(heads: Sequence[str], cells: Sequence[Cell]) -> str:
+    """A row; its first cell names it."""
+    (more, text), *others = cells
+    first = f'<th scope="row" data-head="{heads[0]}" {more}>{text}</th>'
+    rest = (f'<td data-head="{head}" {more}>{text}</td>' for head, (more, text) in zip(heads[1:], others, strict=True))
+    return f"<tr>{first}{''.join(rest)}</tr>"
+
+
+def _page_row(result: Result) -> list[Cell]:
     facts = _facts(result)
     complete = result.status == "complete"
     minutes = sum(result.seconds.values()) / 60
@@ -156,14 +180,12 @@ def _page_row(result: Result) -> str:
         ("", _links(result)),
     ]
     failed = [("", ""), ("", ""), ("", _key_facts(result)), ("", ""), ('class="message"', escape(result.message))]
-    cells = [
+    return [
+        ("", f"<bdi>{escape(result.student_id)}</bdi>"),
         ("", f"<bdi>{escape(result.name)}</bdi>"),
         ("" if complete else 'class="failed"', escape(result.status)),
         *(done if complete else failed),
     ]
-    first = f'<th scope="row" data-head="{HEADS[0]}"><bdi>{escape(result.student_id)}</bdi></th>'
-    rest = (f'<td data-head="{head}" {more}>{text}</td>' for head, (more, text) in zip(HEADS[1:], cells, strict=True))
-    return f"<tr>{first}{''.join(rest)}</tr>"
 
 
 def _key_facts(result: Result) -> str:

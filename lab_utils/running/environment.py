@@ -65,17 +65,19 @@ def _default_matplotlibrc() -> Path:
     return Path(importlib.util.find_spec("matplotlib").origin).parent / "mpl-data" / "matplotlibrc"
 
 
-def python_command(module: str, *arguments: str) -> list[str]:
+def python_command(module: str, *arguments: str, offline: bool = False) -> list[str]:
     """The command that runs the ``main`` of one of this package's modules with this Python, as a child of this process.
 
     The package is found where this process has it, after the standard library: a ``random.py`` that somebody keeps
-    beside it must not stand in for Python's. Before anything else the child ties its life to this process.
+    beside it must not stand in for Python's. Before anything else the child leaves the network, if it shall be
+    ``offline``, and ties its life to this process.
     """
+    leave = "from lab_utils.running.isolation import leave_network; leave_network(); " if offline else ""
     start = (
         "import sys; "
         f"place = next((i for i, p in enumerate(sys.path) if p in {site.getsitepackages()!r}), len(sys.path)); "
         f"sys.path.insert(place, {str(PACKAGE.parent)!r}); "
-        f"from lab_utils.mapping import end_with_parent; end_with_parent({os.getpid()}); "
+        f"{leave}from lab_utils.mapping import end_with_parent; end_with_parent({os.getpid()}); "
         f"from {module} import main; main()"
     )
     return [sys.executable, "-c", start, *arguments]

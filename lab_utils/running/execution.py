@@ -30,7 +30,7 @@ def execution_key(notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -
     if "lab_utils.data" in _modules(notebook, cache.read_sources()):
         from lab_utils import data  # scikit-learn, on which it rests, takes a second to import
 
-        given = _declared(notebook) | parameters
+        given = declared(notebook) | parameters
         with suppress(LabError):  # the notebook itself says what is wrong with a source
             digits = data.load_mnist(str(given.get("data_source") or "auto")).provenance.checksum
     return cache.key("lab_utils.running.kernel", [code_of(notebook), parameters, digits])
@@ -51,13 +51,23 @@ def _modules(notebook: nbformat.NotebookNode, sources: dict[str, bytes]) -> set[
     return {name for cell in _code_cells(notebook) for name in cache.imported_modules(cell, sources)}
 
 
-def _declared(notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """The plain values in the cell of parameters."""
-    cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+def declared(notebook: nbformat.NotebookNode) -> dict[str, Any]:
+    """The plain values in the cell of parameters, and in the one that papermill has put behind it."""
+    wanted = {"parameters", "injected-parameters"}
     values = {}
-    for line in ast.parse("\n".join(cells)).body:
-        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
-            values |= {target.id: line.value.value for target in line.targets if isinstance(target, ast.Name)}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and wanted & set(cell.metadata.get("tags", [])):
+            values |= _plain_values(cell.source)
+    return values
+
+
+def _plain_values(source: str) -> dict[str, Any]:
+    values = {}
+    for line in ast.parse(source).body:
+        if isinstance(line, ast.Assign):
+            with suppress(ValueError, TypeError, MemoryError, RecursionError):  # a computed value is none
+                value = ast.literal_eval(line.value)
+                values |= {target.id: value for target in line.targets if isinstance(target, ast.Name)}
     return values
 
 

@@ -23,11 +23,14 @@ class Limits:
         Wall-clock limit; by default that of its profile, ``PROFILE_MINUTES``.
     memory : int, optional
         Bytes of resident memory; by default nearly all of the machine's.
+    offline : bool
+        No network; only where ``isolation.possible``.
     """
 
     threads: int = 1
     minutes: float | None = None
     memory: int | None = None
+    offline: bool = False
 
     def seconds(self, parameters: dict[str, Any]) -> float:
         """The wall-clock limit of a notebook with these parameters."""

@@ -153,7 +153,7 @@ def _run_child(
     deadline = time.monotonic() + seconds
     with open(scratch / "log.txt", "wb") as log:
         child = subprocess.Popen(
-            python_command("lab_utils.running.child"),
+            python_command("lab_utils.running.child", offline=limits.offline),
             cwd=scratch,
             env=environment,
             stdin=subprocess.DEVNULL,
