@@ -127,6 +127,7 @@ def run(notebook: Path, parameters: tuple, out: Path | None, minutes: float | No
     dae-lab run notebooks/02_in_lab.ipynb
     dae-lab run 02_in_lab -p epochs 3 -p student_id 0012345 --out mine.ipynb
     """
+    from lab_utils import files
     from lab_utils.course.single import run_one
     from lab_utils.running.display import CellBars
 
@@ -134,7 +135,7 @@ def run(notebook: Path, parameters: tuple, out: Path | None, minutes: float | No
     out = out or Path("reports") / source.name
     with CellBars() as bars:
         outcome, aside = run_one(source, out, dict(parameters), minutes, bars.update)
-    _say_set_aside([aside] if aside else [])
+    files.say_set_aside([aside])
     if outcome.status != "complete":
         _fail(f"{source.name}: {outcome.status}: {outcome.message}")
     click.echo(f"{out}  {_duration(outcome.seconds)}")
@@ -173,6 +174,7 @@ def report(
     dae-lab report                    after writing an answer: no cell is run again
     dae-lab report --fresh            run every cell, train every model again
     """
+    from lab_utils import files
     from lab_utils.course.single import make_report
     from lab_utils.running.display import CellBars
 
@@ -187,7 +189,7 @@ def report(
             options={"length": length, "code_appendix": code, "docx": docx},
             on_progress=bars.update,
         )
-    _say_set_aside(result.set_aside)
+    files.say_set_aside(result.set_aside)
     if result.status != "complete":
         _fail(result.message if result.status == "error" else f"{result.status}: {result.message}")
     click.echo(f"{out}{os.sep}")
@@ -370,7 +372,7 @@ def study(
     digits = Digits.of(load_mnist(lab.data_source, lab.seed), plan.budget)
     trials = run_study(plan, digits, lab.storage, workers=workers, scheduler=scheduler, show_progress=True)
     aside = files.put(out / "trials.csv", csv(trials))
-    _say_set_aside([aside] if aside else [])
+    files.say_set_aside([aside])
     states = trials["state"].value_counts()
     click.echo(
         f"{len(trials)} trials ({', '.join(f'{n} {state}' for state, n in states.items())}), "
@@ -408,11 +410,6 @@ def _default_notebooks() -> Path:
         if all((here / f"{name}.ipynb").is_file() for name in NOTEBOOKS):
             return here
     return Path(__file__).resolve().parents[1] / "notebooks"
-
-
-def _say_set_aside(paths: Any) -> None:
-    for path in paths:
-        click.echo(f"A file that somebody had changed was not replaced; it is now {path}", err=True)
 
 
 def _finish(results: list[tuple[str, Any]], files: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import psutil
 from platformdirs import user_cache_dir
 
 from lab_utils.errors import LabError
+
+logger = logging.getLogger(__name__)
 
 WRITTEN = ".dae-lab.json"
 """Name of the file that tells, in each folder of results, the SHA-256 of what the lab has written there."""
@@ -105,6 +108,12 @@ def put(path: Path, content: bytes) -> Path | None:
     with replaced(path) as part:
         part.write_bytes(content)
     return aside
+
+
+def say_set_aside(paths: Iterable[Path | None]) -> None:
+    """Tell of each file that `put` set aside."""
+    for path in filter(None, paths):
+        logger.warning("A file that somebody had changed was not replaced; it is now '%s'", path)
 
 
 def is_ours(path: Path) -> bool:

@@ -72,6 +72,7 @@ class Map:
     ) -> None:
         self.shared, self.workers, self.on_lost = shared, workers, on_lost
         self.pool: ProcessPoolExecutor | None = None
+        self.others = set(multiprocessing.active_children())
         self.client = _connect(scheduler) if scheduler else None
         self.common = self.client.scatter(shared, broadcast=True) if self.client else None
 
@@ -85,7 +86,7 @@ class Map:
             self.pool.shutdown()
         elif self.pool:  # Ctrl-C, say: what still runs is not waited for
             self.pool.shutdown(wait=False, cancel_futures=True)
-            end_processes([process.pid for process in multiprocessing.active_children()])
+            end_processes([process.pid for process in set(multiprocessing.active_children()) - self.others])
 
     def __call__(self, function: Callable[[Job, Any], Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result]]:
         """Yield each job with its result as it ends.

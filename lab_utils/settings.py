@@ -5,14 +5,13 @@ Bad values are refused here, in milliseconds, before TensorFlow is imported.
 
 import ast
 import difflib
-import re
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from lab_utils.errors import LabError
 from lab_utils.noise import KINDS
+from lab_utils.places import LONGEST_SHOWN, existing_path, masked_storage, storage_address
 
 SOURCES = ("auto", "cache", "keras", "npm", "embedded")
 
@@ -165,9 +164,9 @@ class PostLab(Noisy):
 
     @field_validator("storage")
     @classmethod
-    def _storage_can_be_opened(cls, storage: str, info: ValidationInfo) -> str:
+    def _storage_can_be_opened(cls, storage: str) -> str:
         if storage:
-            storage_address(storage, info.data.get("workers", 1))
+            storage_address(storage)
         return storage
 
 
@@ -276,9 +275,6 @@ def _assigned(source: str) -> set[str]:
 EXPECTED = {"int_type": "a whole number", "float_type": "a number", "bool_type": "True or False"}
 
 
-LONGEST_SHOWN = 120
-
-
 def _describe(model: type[Settings], problem: dict, given: dict[str, Any]) -> Wrong:
     """What is wrong and what is allowed, for one of pydantic's errors."""
     name = str(problem["loc"][0])
@@ -306,84 +302,6 @@ def _shown(model: type[Settings], name: str, given: dict[str, Any]) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)"
-
-
-# Places that a person names --------------------------------------------------------------------------------
-
-
-def existing_path(text: str | Path) -> Path:
-    """Return the absolute path of a file or folder that is there, ``~`` expanded.
-
-    Raises
-    ------
-    ValueError
-        Saying in a few words why there is nothing: an empty name, nobody of that name for ``~nobody/x``, a path
-        that is too long for the system, a folder that may not be entered.
-    """
-    if not str(text).strip():
-        raise ValueError("it is empty")
-    try:
-        path = Path(text).expanduser()
-        path.stat()
-        if path.is_dir():
-            next(path.iterdir(), None)
-        return path.resolve()
-    except FileNotFoundError:
-        raise ValueError("it is not there") from None
-    except OSError as error:
-        raise ValueError(f"the system says: {error.strerror}") from error
-    except RuntimeError as error:  # pathlib's word for a home directory that nobody knows
-        raise ValueError(f"{Path(text).parts[0][:LONGEST_SHOWN]} is nobody's home") from error
-
-
-def storage_address(address: str, workers: int = 1) -> str:
-    """Return the address of a study's database as every process can use it: an SQLite file by its absolute path.
-
-    Parameters
-    ----------
-    address : str
-        An SQLAlchemy address, such as "sqlite:///study.db".
-    workers : int
-        Processes that will share it.
-
-    Raises
-    ------
-    ValueError
-        Saying what is allowed instead: for an address that is none, a database without dialect or driver, an
-        SQLite file in a folder that is not there, and one in memory that several processes cannot share. No
-        password is in the message.
-    """
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-
-    try:
-        url = make_url(address)
-        url = url.set(drivername=url.drivername.lower())
-        url.get_dialect().import_dbapi()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise ValueError("an SQLAlchemy address, such as sqlite:///study.db") from None
-    except ImportError as error:
-        raise ValueError(f"a database whose driver is installed; {error.name} is not") from None
-    if url.get_backend_name() != "sqlite":
-        return url.render_as_string(hide_password=False)
-    in_memory = url.database in (None, "", ":memory:") or "mode=memory" in address or "file::memory:" in address
-    if in_memory and workers > 1:
-        raise ValueError(f"a file, such as sqlite:///study.db: {workers} workers cannot share a database in memory")
-    if in_memory or url.database.startswith("file:"):
-        return url.render_as_string(hide_password=False)
-    try:
-        file = Path(url.database).expanduser()
-        folder = existing_path(file.parent)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"a file in a folder that is there ({error})") from error
-    return url.set(database=(folder / file.name).as_posix()).render_as_string(hide_password=False)
-
-
-def masked_storage(address: str) -> str:
-    """Return a database's address for messages: without its password, also where it does not parse."""
-    masked = re.sub(r"(?s)^([\w+.-]*:/{0,2})?.*@", r"\1***@", address)
-    masked = re.sub(r"(//[^/@:]*):(?![0-9]*(?:/|$))[^/]*", r"\1:***", masked)
-    return re.sub(r"(?i)((?:pass|pwd|secret|token|key)[^=&]*=)[^&]*", r"\1***", masked)
 
 
 # The README's table ----------------------------------------------------------------------------------------

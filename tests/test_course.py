@@ -97,7 +97,7 @@ def test_each_student_ends_as_what_happened_and_the_others_finish(ended):
     assert_whole(out, students[1:3])
     assert set(os.listdir(base)) == {"roster.csv", "notebooks {student_id}", out.name}
     folders = {folder_name(student_id) for student_id, _ in students}
-    assert set(os.listdir(out)) == folders | {"summary.csv", "index.html"}
+    assert set(os.listdir(out)) == folders | {"summary.csv", "index.html", WRITTEN}
     assert set(os.listdir(out / "raises")) == {"01_pre_lab.failed.ipynb", WRITTEN}
 
 
@@ -179,7 +179,7 @@ def test_killed_at_any_moment_one_rerun_completes_it_without_doing_work_twice(tm
     assert_whole(out, students)
     assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in finished.items() if "failed" not in path.name)
     assert [row["status"] for row in read_summary(out)] == ["complete"] * len(students)
-    assert {path.name for path in out.iterdir()} == {"K0", "K1", "summary.csv", "index.html"}
+    assert {path.name for path in out.iterdir()} == {"K0", "K1", "summary.csv", "index.html", WRITTEN}
     assert list(files.home().glob("scratch/*")) == []
 
 

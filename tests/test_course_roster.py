@@ -208,8 +208,8 @@ def test_a_spreadsheet_never_computes_a_cell(text):
 
 
 def test_the_summary_neutralises_full_width_signs_and_text_behind_separators(tmp_path):
-    summary.write_csv(tmp_path / "s.csv", [{"=id": "＝1+1", "name": "Ann;=2+2", "mark": -3, "note": "well-known"}])
-    header, row = csv.reader((tmp_path / "s.csv").read_text("utf-8-sig").splitlines())
+    made = summary.csv_of([{"=id": "＝1+1", "name": "Ann;=2+2", "mark": -3, "note": "well-known"}])
+    header, row = csv.reader(made.decode("utf-8-sig").splitlines())
     assert header == ["'=id", "name", "mark", "note"]
     assert row == ["'＝1+1", "Ann;'=2+2", "-3", "well-known"]
 

@@ -187,8 +187,7 @@ def test_provenance_says_where_the_digits_came_from(full_file):
 # --- a user's file or folder
 
 
-@pytest.mark.parametrize("ending", ["", ".gz"])
-@pytest.mark.parametrize("folder", [".", "MNIST/raw"])
+@pytest.mark.parametrize(("folder", "ending"), [(".", ""), ("MNIST/raw", ".gz")])
 def test_idx_folder(tmp_path, full_arrays, ending, folder):
     (tmp_path / folder).mkdir(parents=True, exist_ok=True)
     for array in MNIST_ARRAYS:
@@ -272,7 +271,7 @@ def read_measured(path):
     return " ".join(said), int(grown) / 1e6
 
 
-@pytest.mark.parametrize(("shape", "dtype"), [((1_200, 1_000_000), "u1"), ((60_000, 28, 28), "f8")])
+@pytest.mark.parametrize(("shape", "dtype"), [((400, 1_000_000), "u1"), ((60_000, 28, 28), "f8")])
 def test_an_npz_that_unpacks_to_gigabytes_is_refused_by_its_header(tmp_path, shape, dtype):
     (tmp_path / "bomb.npz").write_bytes(npz_of_zeros(shape, dtype))
     assert (tmp_path / "bomb.npz").stat().st_size < 3_000_000

@@ -1,14 +1,16 @@
 """Odd machines: what a person has set for other purposes changes no figure and no fact, and `doctor` names it."""
 
+import csv
 import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
 import pytest
-from small_notebooks import make_notebook
+from small_notebooks import make_notebook, make_series
 
 ROOT = Path(__file__).resolve().parents[1]
 BODY = """\
@@ -87,6 +89,48 @@ def test_a_full_disk_is_named(tmp_path, kilobytes):
         assert done.returncode == 0 or "No space left" in done.stderr or "disk is full" in done.stderr, done
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+BURST = """\
+import os
+from pathlib import Path
+if student_id == "0003":
+    os._exit(1)
+if student_id == "0006":
+    Path("FILLER").unlink(missing_ok=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="needs a small disk of its own")
+def test_a_full_disk_under_the_summary_costs_no_student_a_report(tmp_path):
+    """Six students, one of whom dies; the disk of the summary is full until the last one makes room."""
+    out = tmp_path / "out"
+    out.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", out]).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        students = [f"{number:04d}" for number in range(1, 7)]
+        for student in students:
+            (tmp_path / "elsewhere" / student).mkdir(parents=True)
+            (out / student).symlink_to(tmp_path / "elsewhere" / student)
+        with suppress(OSError), open(out / "filler", "wb") as filler:
+            while True:
+                filler.write(bytes(4096))
+        notebooks = make_series(tmp_path / "notebooks", post=BURST.replace("FILLER", str(out / "filler")))
+        names = ["Ann", "مُحَمَّد", "Dora", "Adébáyọ̀", "Li", "தமிழ்"]
+        rows = "".join(f"{student},{name}\n" for student, name in zip(students, names, strict=True))
+        (tmp_path / "roster.csv").write_text("student_id,name\n" + rows, encoding="utf-8")
+        done = command("batch", tmp_path / "roster.csv", "--notebooks", notebooks, "--out", out, cwd=tmp_path)
+        assert done.returncode == 1 and "5 of 6 complete" in done.stdout, done
+        assert done.stderr.count("The summary could not be written: No space left on device") == 5, done
+        with open(out / "summary.csv", encoding="utf-8-sig", newline="") as file:
+            told = [(row["student_id"], row["name"], row["status"], row["message"]) for row in csv.DictReader(file)]
+        assert [row[:2] for row in told] == list(zip(students, names, strict=True))
+        assert [row[2] for row in told] == ["complete", "complete", "died", *["complete"] * 3]
+        assert all((out / student / "lab_report.pdf").exists() == (student != "0003") for student in students)
+        assert "exit code 1" in told[2][3] or "Kernel died" in told[2][3], told[2]
+    finally:
+        subprocess.run(["umount", out], check=True)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def outputs(outcome) -> list:
     return next(cell.outputs for cell in outcome.notebook.cells if cell.id == "body")
 
 
-def test_a_complete_run_keeps_text_as_text_and_braces_as_braces(tmp_path):
+def test_a_complete_run_keeps_text_as_text_and_braces_as_braces(tmp_path, own_cache):
     source = make_notebook(tmp_path / "{seed} in" / "01_pre_lab.ipynb")
     seen = []
     outcome = run_small(source, TEXTS, on_progress=lambda cell, cells: seen.append((cell, cells)))
@@ -111,7 +111,7 @@ SPAWN = "import subprocess; subprocess.Popen(['sleep', '1000'], start_new_sessio
         ("import numpy; numpy.ones(10**15)", "out of memory", "MemoryError", {}),
     ],
 )
-def test_each_failure_is_told_as_what_it_is(tmp_path, body, status, said, limits):
+def test_each_failure_is_told_as_what_it_is(tmp_path, own_cache, body, status, said, limits):
     outcome = run_small(make_notebook(tmp_path / "01_pre_lab.ipynb", body), {"seed": 1}, **limits)
     assert outcome.status == status and said in outcome.message, outcome
     assert job_processes(os.getpid()) == [] and os.listdir(files.home() / "scratch") == []
@@ -122,8 +122,7 @@ def test_a_notebook_without_its_record_is_incomplete(tmp_path):
     assert outcome.status == "incomplete" and "record" in outcome.message
 
 
-def test_a_kernel_that_fails_to_start_is_tried_again_and_a_students_error_is_not(tmp_path):
-    """The notebook's code is in a student's hands, the start of kernels is not: a fault in it is made on disk."""
+def test_a_students_error_is_not_tried_again(tmp_path):
     runs = tmp_path / "runs"
     source = make_notebook(
         tmp_path / "01_pre_lab.ipynb", f"open({str(runs)!r}, 'a').write('x'); raise KeyError('mine')"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 
-from lab_utils import mapping
+from lab_utils import files, mapping
 from lab_utils.course.names import folder_name
 from lab_utils.course.roster import read_roster
 from lab_utils.course.student import Job, Result, lost, run_student
@@ -73,6 +73,7 @@ def run_class(
             results[job.folder] = result
             done.add(job.folder)
             bar.update()
+            files.say_set_aside(result.set_aside)
             _note(list(results.values()), out, last=len(done) == len(jobs))
     return list(results.values())
 
@@ -108,7 +109,7 @@ def plan_class(
 def _note(results: list[Result], out: Path, last: bool) -> None:
     """Write the summary; a full disk in the middle of a batch stops nobody, at its end it is told."""
     try:
-        write_summary(results, out)
+        files.say_set_aside(write_summary(results, out))
     except OSError as error:
         if last:
             raise explained(error) from error

@@ -21,7 +21,7 @@ from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 from openpyxl.worksheet._reader import WorkSheetParser
 
 from lab_utils.errors import LabError
-from lab_utils.settings import existing_path
+from lab_utils.places import existing_path
 
 LARGEST_BYTES = 3_000_000
 """Bytes of the file, and of a workbook's parts unpacked: the worst XML of this size takes some 10 s to parse."""

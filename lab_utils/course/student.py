@@ -159,11 +159,12 @@ def _run(job: Job, on_progress: Progress | None) -> Result:
         told = (lambda cell, cells, name=name: on_progress(name, cell, cells)) if on_progress else None
         outcome = outcomes[name] = obtain(job, name, told, aside)
         if outcome.status != "complete":
-            return Result(job.student_id, job.name, job.folder, outcome.status, f"{name}: {outcome.message}")
+            message = f"{name}: {outcome.message}"
+            return Result(job.student_id, job.name, job.folder, outcome.status, message, set_aside=_kept(aside))
     try:
         told, made, built = _report(job, outcomes)
     except LabError as error:
-        return Result(job.student_id, job.name, job.folder, "no report", str(error))
+        return Result(job.student_id, job.name, job.folder, "no report", str(error), set_aside=_kept(aside))
     aside += [files.put(job.folder / name, content) for name, content in made.items()]
     return Result(
         job.student_id,
@@ -177,8 +178,12 @@ def _run(job: Job, on_progress: Progress | None) -> Result:
         unanswered=tuple(told["unanswered"]),
         notes=tuple(told["notes"]),
         files=tuple(told["files"]),
-        set_aside=tuple(path for path in aside if path),
+        set_aside=_kept(aside),
     )
+
+
+def _kept(aside: list[Path | None]) -> tuple[Path, ...]:
+    return tuple(path for path in aside if path)
 
 
 def obtain(

@@ -3,6 +3,7 @@
 import base64
 import csv
 import hashlib
+import io
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from urllib.parse import quote
 from lab_utils.course.names import spreadsheet_text
 from lab_utils.course.student import Result
 from lab_utils.facts import HOLDS
-from lab_utils.files import replaced
+from lab_utils.files import put
 
 STYLE = """
 :root { color-scheme: light; --ink: #1b1f24; --paper: #fff; --head: #eef0f3; --hair: #c3c9d1; --link: #0b4f7a;
@@ -63,7 +64,7 @@ heads.forEach((head, column) => head.querySelector("button").addEventListener("c
 HEADS = ("Student ID", "Name", "Status", "Minutes", "Facts that hold", "Key facts", "Answers missing", "Files")
 
 
-def write_summary(results: list[Result], out: Path) -> None:
+def write_summary(results: list[Result], out: Path) -> list[Path]:
     """Write ``summary.csv`` and ``index.html`` into ``out``, each whole or not at all.
 
     Parameters
@@ -72,26 +73,31 @@ def write_summary(results: list[Result], out: Path) -> None:
         In the order in which they are to stand.
     out : Path
         The batch's folder, which also holds the students' folders.
+
+    Returns
+    -------
+    list of Path
+        Where a file is now found that a person had changed.
     """
-    write_csv(out / "summary.csv", [_csv_row(result) for result in results])
-    with replaced(out / "index.html") as part:
-        part.write_text(_page(results), encoding="utf-8")
+    table = csv_of([_csv_row(result) for result in results])
+    aside = [put(out / "summary.csv", table), put(out / "index.html", _page(results).encode())]
+    return [path for path in aside if path]
 
 
-def write_csv(path: Path, rows: list[dict[str, object]]) -> None:
-    """Write rows as CSV, with a byte order mark, without which Excel misreads every script but its own.
+def csv_of(rows: list[dict[str, object]]) -> bytes:
+    """Rows as CSV, with a byte order mark, without which Excel misreads every script but its own.
 
     Parameters
     ----------
-    path : Path
     rows : list of dict
         The columns are their names in order of first appearance. Text is made safe for spreadsheets.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with replaced(path) as part, open(part, "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        for row in ([*columns], *([row.get(name, "") for name in columns] for row in rows)):
-            writer.writerow([spreadsheet_text(cell) if isinstance(cell, str) else cell for cell in row])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    for row in ([*columns], *([row.get(name, "") for name in columns] for row in rows)):
+        writer.writerow([spreadsheet_text(cell) if isinstance(cell, str) else cell for cell in row])
+    return text.getvalue().encode("utf-8-sig")
 
 
 def _facts(result: Result) -> dict[str, dict]:

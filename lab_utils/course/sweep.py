@@ -7,10 +7,10 @@ from typing import Any
 
 import nbformat
 
-from lab_utils import mapping
+from lab_utils import files, mapping
 from lab_utils.course.names import folder_name
 from lab_utils.course.student import Job, Result, held, lost, obtain, record_of
-from lab_utils.course.summary import write_csv
+from lab_utils.course.summary import csv_of
 from lab_utils.errors import LabError, explained
 from lab_utils.running.limits import shared_limits
 from lab_utils.running.parameters import checked
@@ -68,7 +68,9 @@ def run_sweep(
         for job, result in run_all(run_point, jobs):
             results[job.folder] = result
             bar.update()
-    write_csv(out / "facts.csv", [row for job in jobs for row in _rows(job, list(grid), results[job.folder])])
+            files.say_set_aside(result.set_aside)
+    rows = [row for job in jobs for row in _rows(job, list(grid), results[job.folder])]
+    files.say_set_aside([files.put(out / "facts.csv", csv_of(rows))])
     return [results[job.folder] for job in jobs]
 
 
@@ -94,15 +96,17 @@ def run_point(job: Job, _: Any = None) -> Result:
     (notebook,) = job.sources
     try:
         with held(job.folder):
-            outcome = obtain(job, notebook)
+            aside: list[Path | None] = []
+            outcome = obtain(job, notebook, aside=aside)
     except LabError as error:
         return Result("", job.name, job.folder, "error", str(error))
     except OSError as error:
         return Result("", job.name, job.folder, "error", str(explained(error)))
+    set_aside = tuple(filter(None, aside))
     if outcome.status != "complete":
-        return Result("", job.name, job.folder, outcome.status, outcome.message)
+        return Result("", job.name, job.folder, outcome.status, outcome.message, set_aside=set_aside)
     records, seconds = {notebook: record_of(outcome.notebook)}, {notebook: outcome.seconds}
-    return Result("", job.name, job.folder, "complete", "", seconds, outcome.reused, records)
+    return Result("", job.name, job.folder, "complete", "", seconds, outcome.reused, records, set_aside=set_aside)
 
 
 def _rows(job: Job, varied: list[str], result: Result) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lab_utils.data.records import ACCEPTED_FILES, MNIST_ARRAYS, Arrays, RawArray, check_header, not_mnist, verify
 from lab_utils.errors import LabError
-from lab_utils.settings import existing_path
+from lab_utils.places import existing_path
 
 # Where the IDX files lie inside a folder: plainly, as torchvision and as the npm package leave them.
 IDX_FOLDERS = (".", "raw", "MNIST/raw", "data", "package/data")

@@ -1,12 +1,15 @@
 """What an executed notebook depends on, and how one that was executed before serves again."""
 
+import ast
 import hashlib
 import json
+from contextlib import suppress
 from typing import Any
 
 import nbformat
 
 from lab_utils import cache
+from lab_utils.errors import LabError
 
 EXECUTION = "dae_lab"
 """Where a notebook's metadata tell the key of its execution and the seconds that it took."""
@@ -27,8 +30,9 @@ def execution_key(notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -
     if "lab_utils.data" in _modules(notebook, cache.read_sources()):
         from lab_utils import data  # scikit-learn, on which it rests, takes a second to import
 
-        source, seed = parameters.get("data_source") or "auto", parameters.get("seed") or 0
-        digits = data.load_mnist(source, seed).provenance.checksum
+        given = _declared(notebook) | parameters
+        with suppress(LabError):  # the notebook itself says what is wrong with a source
+            digits = data.load_mnist(str(given.get("data_source") or "auto")).provenance.checksum
     return cache.key("lab_utils.running.kernel", [code_of(notebook), parameters, digits])
 
 
@@ -45,6 +49,16 @@ def _code_cells(notebook: nbformat.NotebookNode) -> list[str]:
 
 def _modules(notebook: nbformat.NotebookNode, sources: dict[str, bytes]) -> set[str]:
     return {name for cell in _code_cells(notebook) for name in cache.imported_modules(cell, sources)}
+
+
+def _declared(notebook: nbformat.NotebookNode) -> dict[str, Any]:
+    """The plain values in the cell of parameters."""
+    cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    values = {}
+    for line in ast.parse("\n".join(cells)).body:
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
+            values |= {target.id: line.value.value for target in line.targets if isinstance(target, ast.Name)}
+    return values
 
 
 def stamp(executed: nbformat.NotebookNode, key: str, seconds: float) -> None:

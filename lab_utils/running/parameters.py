@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lab_utils import settings
 from lab_utils.errors import LabError
+from lab_utils.places import existing_path, storage_address
 
 TEXT_ADAPTERS = {
     notebook: {name: TypeAdapter(field.annotation) for name, field in model.model_fields.items()}
@@ -53,9 +54,9 @@ def checked(notebook: str, texts: dict[str, str]) -> dict[str, Any]:
     values = from_text(notebook, texts)
     settings.check(notebook, values)
     if values.get("data_source", "auto") not in settings.SOURCES:
-        values["data_source"] = str(settings.existing_path(values["data_source"]))  # runs in another folder
+        values["data_source"] = str(existing_path(values["data_source"]))  # runs in another folder
     if values.get("storage"):
-        values["storage"] = settings.storage_address(values["storage"])
+        values["storage"] = storage_address(values["storage"])
     return values
 
 

@@ -5,6 +5,7 @@ import sqlalchemy
 from optuna.trial import TrialState, create_trial
 
 from lab_utils.errors import LabError
+from lab_utils.places import masked_storage
 from lab_utils.study.plan import Trial
 from lab_utils.study.space import distributions, to_params
 
@@ -34,7 +35,7 @@ def export(scored: list[tuple[Trial, dict]], address: str) -> None:
             storage.engine.dispose()
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, RuntimeError) as error:
         raise LabError(
-            f"storage = {_masked(address)!r} cannot be used: {type(error).__name__}.",
+            f"storage = {masked_storage(address)!r} cannot be used: {type(error).__name__}.",
             "an SQLAlchemy address, such as sqlite:///study.db",
             "Check the path or the server; for other databases than SQLite install their driver.",
         ) from None  # the first cause would print the password
@@ -79,11 +80,3 @@ def _frozen(trial: Trial, scores: dict) -> optuna.trial.FrozenTrial:
         user_attrs=told,
         intermediate_values=dict(enumerate(scores["curve"])),
     )
-
-
-def _masked(address: str) -> str:
-    """The address without its password."""
-    try:
-        return sqlalchemy.engine.make_url(address).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
-        return "…"

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lab_utils.graph_noise import corrupt_batch
+from lab_utils.metrics import SMALLEST_MSE
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.training.adam import FusedAdam
 from lab_utils.training.recipe import Recipe
@@ -102,7 +103,7 @@ def scorer(model: keras.Model, recipe: Recipe) -> Score:
     @tf.function(autograph=False, reduce_retracing=True)
     def score(noisy: tf.Tensor, clean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         loss, output = mean_loss(model, recipe, noisy, clean, training=False)
-        error = tf.reduce_mean(tf.square(clean - output), axis=(1, 2, 3))
+        error = tf.maximum(tf.reduce_mean(tf.square(clean - output), axis=(1, 2, 3)), SMALLEST_MSE)
         return loss, -10.0 * tf.reduce_mean(tf.math.log(error)) / tf.math.log(10.0)
 
     return score
