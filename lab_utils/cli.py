@@ -219,7 +219,7 @@ def refresh(names: tuple[str, ...], notebooks: Path | None, minutes: float | Non
     from lab_utils.running.limits import shared_limits
     from lab_utils.running.refresh import refresh as refresh_one
 
-    sources = find_notebooks(notebooks or _default_notebooks())
+    sources = find_notebooks(notebooks or _default_notebooks(), optional=True)
     unknown = [name for name in names if name not in sources]
     if unknown:
         raise LabError(f"There is no notebook {', '.join(unknown)}.", ", ".join(sources), "Name one of these.")
@@ -404,10 +404,10 @@ def doctor() -> None:
 
 def _default_notebooks() -> Path:
     """The current folder or its ``notebooks``, if they hold the notebooks, else those of this package's repository."""
-    from lab_utils.settings import NOTEBOOKS
+    from lab_utils.settings import SERIES
 
     for here in (Path(), Path("notebooks")):
-        if all((here / f"{name}.ipynb").is_file() for name in NOTEBOOKS):
+        if all((here / f"{name}.ipynb").is_file() for name in SERIES):
             return here
     return Path(__file__).resolve().parents[1] / "notebooks"
 

@@ -52,8 +52,8 @@ def _not_pixels(what: str) -> LabError:
     )
 
 
-def check(kind: str, level: float) -> None:
-    """Refuse an unknown kind or a level outside [0, 1].
+def check(kind: str, level: float | np.ndarray) -> None:
+    """Refuse an unknown kind or a level, or one of several, outside [0, 1].
 
     Raises
     ------
@@ -62,11 +62,11 @@ def check(kind: str, level: float) -> None:
     """
     if kind not in KINDS:
         raise LabError(f"noise_kind = {kind!r} is unknown.", ", ".join(KINDS), "Choose one of these kinds.")
-    if not 0 <= level <= MAX_LEVEL:
+    if not (np.min(level) >= 0 and np.max(level) <= MAX_LEVEL):
         raise LabError(f"noise_level = {level!r} is out of range.", f"0 to {MAX_LEVEL:g}", "The manual uses 0.5.")
 
 
-def corrupt(digits: np.ndarray, kind: str, level: float, seed: int) -> np.ndarray:
+def corrupt(digits: np.ndarray, kind: str, level: float | np.ndarray, seed: int, *, clip: bool = True) -> np.ndarray:
     """Corrupt digits with noise that depends on ``seed`` alone.
 
     Parameters
@@ -75,23 +75,26 @@ def corrupt(digits: np.ndarray, kind: str, level: float, seed: int) -> np.ndarra
         Clean digits.
     kind : str
         A key of ``KINDS``.
-    level : float
-        Noise level in [0, 1]; its meaning depends on the kind, see ``KINDS``.
+    level : float, or ndarray of shape (n,)
+        Noise level in [0, 1], of all or of each; its meaning depends on the kind, see ``KINDS``.
     seed : int
         Random state.
+    clip : bool
+        False leaves Gaussian noise and speckle as they fall.
 
     Returns
     -------
     ndarray, shape (n, 28, 28), float32
-        Noisy digits, clipped to [0, 1].
+        Noisy digits, clipped to [0, 1] unless ``clip`` is False.
     """
     check(kind, level)
     clean = to_unit(digits)
+    level = np.asarray(level, np.float32).reshape(-1, 1, 1) if np.ndim(level) else level
     rng = np.random.default_rng(seed)
     if kind in ("gaussian", "speckle"):
-        draw = rng.standard_normal(clean.shape, dtype=np.float32) * np.float32(level)
+        draw = rng.standard_normal(clean.shape, dtype=np.float32) * np.asarray(level, np.float32)
         noisy = clean + draw if kind == "gaussian" else clean + clean * draw
-        return np.clip(noisy, 0, 1, out=noisy)
+        return np.clip(noisy, 0, 1, out=noisy) if clip else noisy
     draw = rng.random(clean.shape, dtype=np.float32)
     if kind == "masking":
         return np.where(draw < level, np.float32(0), clean)

@@ -1,4 +1,4 @@
-"""Every parameter of the three notebooks: its type, its range, and what a profile makes of it.
+"""Every parameter of the notebooks: its type, its range, and what a profile makes of it.
 
 Bad values are refused here, in milliseconds, before TensorFlow is imported.
 """
@@ -170,6 +170,22 @@ class PostLab(Noisy):
         return storage
 
 
+class Beyond(Settings):
+    """Parameters of ``04_beyond``."""
+
+    profiles = {
+        "quick": {"train_digits": 10_000, "epochs": 3, "repeats": 3, "test_digits": 500, "drawn_digits": 100},
+        "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5, "test_digits": 5_000, "drawn_digits": 500},
+    }
+
+    noise_level: float = Field(0.5, ge=0.05, le=1.0)
+    train_digits: int = Field(ge=500, le=55_000)
+    epochs: int = Field(ge=1, le=200)
+    repeats: int = Field(ge=2, le=50)
+    test_digits: int = Field(ge=200, le=10_000)
+    drawn_digits: int = Field(ge=10, le=5_000)
+
+
 def _at_most(value: int, other: str, info: ValidationInfo) -> int:
     limit = info.data.get(other, value)
     if value > limit:
@@ -177,7 +193,11 @@ def _at_most(value: int, other: str, info: ValidationInfo) -> int:
     return value
 
 
-NOTEBOOKS: dict[str, type[Settings]] = {"01_pre_lab": PreLab, "02_in_lab": InLab, "03_post_lab": PostLab}
+SERIES: dict[str, type[Settings]] = {"01_pre_lab": PreLab, "02_in_lab": InLab, "03_post_lab": PostLab}
+"""The notebooks of the report."""
+
+NOTEBOOKS: dict[str, type[Settings]] = SERIES | {"04_beyond": Beyond}
+"""All of them: what lies beyond the report is run when it is named."""
 
 
 class Wrong(NamedTuple):

@@ -11,7 +11,7 @@ from lab_utils.running.environment import JOB_MARK
 from lab_utils.running.limits import Limits
 from lab_utils.running.runner import Outcome, run_notebook
 from lab_utils.running.source import read_notebook
-from lab_utils.settings import NOTEBOOKS
+from lab_utils.settings import NOTEBOOKS, SERIES
 
 PARAMETERS = """\
 student_name = ""
@@ -50,7 +50,7 @@ def make_notebook(path: Path, body: str = "sum(range(10))", *, record: bool = Tr
 
 def make_series(folder: Path, **bodies: str) -> Path:
     """Write the three notebooks; ``pre``, ``lab`` and ``post`` give their bodies."""
-    for name, key in zip(NOTEBOOKS, ("pre", "lab", "post"), strict=True):
+    for name, key in zip(SERIES, ("pre", "lab", "post"), strict=True):
         make_notebook(folder / f"{name}.ipynb", bodies.get(key, "sum(range(10))"))
     return folder
 

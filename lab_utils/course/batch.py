@@ -13,7 +13,7 @@ from lab_utils.course.summary import write_summary
 from lab_utils.errors import LabError, explained
 from lab_utils.running.limits import Limits, shared_limits
 from lab_utils.running.source import read_notebook, without_answers
-from lab_utils.settings import NOTEBOOKS
+from lab_utils.settings import NOTEBOOKS, SERIES
 
 logger = logging.getLogger(__name__)
 
@@ -116,8 +116,8 @@ def _note(results: list[Result], out: Path, last: bool) -> None:
         logger.warning("The summary could not be written: %s", error.strerror)
 
 
-def find_notebooks(folder: str | Path) -> dict[str, Path]:
-    """Return the lab's notebooks in a folder by name, in their order.
+def find_notebooks(folder: str | Path, optional: bool = False) -> dict[str, Path]:
+    """Return the report's notebooks in a folder by name, in their order; and, if wanted, the others that are there.
 
     Raises
     ------
@@ -125,11 +125,11 @@ def find_notebooks(folder: str | Path) -> dict[str, Path]:
         When one is not there.
     """
     sources = {name: Path(folder).expanduser().resolve() / f"{name}.ipynb" for name in NOTEBOOKS}
-    missing = [path.name for path in sources.values() if not path.is_file()]
+    missing = [sources[name].name for name in SERIES if not sources[name].is_file()]
     if missing:
         raise LabError(
             f"{', '.join(missing)} not found in {Path(folder).resolve()}.",
-            "a folder with " + ", ".join(path.name for path in sources.values()),
+            "a folder with " + ", ".join(sources[name].name for name in SERIES),
             "Give it with --notebooks, or start from the repository's own folder.",
         )
-    return sources
+    return {name: path for name, path in sources.items() if name in SERIES or (optional and path.is_file())}

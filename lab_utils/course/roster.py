@@ -18,7 +18,7 @@ from lab_utils.text import SCRIPTS, lacking
 REQUIRED = ("student_id", "name")
 NOT_COLUMNS = {"student_id", "student_name", "storage"}
 """The first two have their own columns; ``storage`` names a file to write, which a roster must not choose."""
-PARAMETERS = {name for model in settings.NOTEBOOKS.values() for name in model.model_fields} - NOT_COLUMNS
+PARAMETERS = {name for model in settings.SERIES.values() for name in model.model_fields} - NOT_COLUMNS
 COLUMNS = (*REQUIRED, *sorted(PARAMETERS))
 HALVES = ("first_name", "last_name")
 SHOWN = 20
@@ -107,7 +107,7 @@ def read_roster(path: str | Path, notebooks: list[str] | None = None, common: di
         For a file that is no roster at all.
     """
     path = Path(path)
-    notebooks = notebooks or list(settings.NOTEBOOKS)
+    notebooks = notebooks or list(settings.SERIES)
     common = common or {}
     for_series(notebooks, common)
     sheet = read_sheet(path)

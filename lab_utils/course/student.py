@@ -17,7 +17,7 @@ from lab_utils.errors import LabError, explained
 from lab_utils.running import check
 from lab_utils.running.limits import Limits
 from lab_utils.running.runner import Outcome, run_notebook
-from lab_utils.settings import NOTEBOOKS
+from lab_utils.settings import SERIES
 
 LOCK = ".dae-lab.lock"
 LOCK_SECONDS = 10.0
@@ -251,7 +251,7 @@ def _report(job: Job, outcomes: dict[str, Outcome]) -> tuple[dict[str, Any], dic
 def report_name(job: Job, outcomes: dict[str, Outcome]) -> str:
     """Name of a report's files: ID, experiment and, if it is of one part, that part; "lab_report" without an ID."""
     settings = next(check.read_record(outcome.notebook).settings for outcome in outcomes.values())
-    part = "" if len(outcomes) == len(NOTEBOOKS) else next(iter(outcomes))[3:].replace("_", "-")
+    part = "" if len(outcomes) == len(SERIES) else next(iter(outcomes))[3:].replace("_", "-")
     student = str(settings.get("student_id") or job.student_id)
     if not student:
         return f"{part}_report" if part else "lab_report"

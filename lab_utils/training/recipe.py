@@ -27,6 +27,12 @@ class Recipe:
         "binary_crossentropy", as the manual, or "mean_squared_error".
     static_noise : bool
         True draws the training noise once, as the manual does; False draws it afresh for every batch.
+    lowest_level : float, optional
+        Draws each digit's noise level evenly between this and ``noise_level``, for a *blind* denoiser.
+    clip : bool
+        False leaves noisy pixels outside [0, 1] where they are.
+    noisy_target : bool
+        True makes the target a second noisy copy of the digit (Noise2Noise, Lehtinen et al., 2018), in validation, too.
     seed : int
         Random state of the order of digits and of the noise.
     """
@@ -39,6 +45,9 @@ class Recipe:
     schedule: str = "constant"
     loss: str = "binary_crossentropy"
     static_noise: bool = False
+    lowest_level: float | None = None
+    clip: bool = True
+    noisy_target: bool = False
     seed: int = 0
 
 

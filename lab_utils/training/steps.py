@@ -43,20 +43,33 @@ def batches(digits: np.ndarray, recipe: Recipe) -> tf.data.Dataset:
     _, size = steps_per_epoch(digits, recipe)
     clean_digits = tf.constant(digits)
     if recipe.static_noise:
-        fixed = tf.constant(corrupt(digits, recipe.noise_kind, recipe.noise_level, recipe.seed))
+        fixed = tf.constant(fixed_noise(digits, recipe, recipe.seed))
 
     @tf.autograph.experimental.do_not_convert  # it has nothing to convert, and leaves files behind
     def pair(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         clean = tf.cast(tf.gather(clean_digits, index), tf.float32) / 255.0
-        if recipe.static_noise:
-            noisy = tf.gather(fixed, index)
-        else:
-            noisy = corrupt_batch(clean, recipe.noise_kind, recipe.noise_level, tf.stack([recipe.seed, step]))
-        return noisy[..., None], clean[..., None]
+        level = recipe.noise_level
+        if recipe.lowest_level is not None:
+            level = tf.random.stateless_uniform((size, 1, 1), [recipe.seed, -1 - step], recipe.lowest_level, level)
+
+        def fresh(seed: int) -> tf.Tensor:
+            return corrupt_batch(clean, recipe.noise_kind, level, tf.stack([seed, step]), clip=recipe.clip)
+
+        noisy = tf.gather(fixed, index) if recipe.static_noise else fresh(recipe.seed)
+        target = fresh(-1 - recipe.seed) if recipe.noisy_target else clean
+        return noisy[..., None], target[..., None]
 
     order = tf.data.Dataset.range(len(digits)).shuffle(len(digits), seed=recipe.seed)
     order = order.batch(size, drop_remainder=True).repeat(recipe.epochs).enumerate()
     return order.map(pair, num_parallel_calls=1, deterministic=True).prefetch(4)
+
+
+def fixed_noise(digits: np.ndarray, recipe: Recipe, seed: int) -> np.ndarray:
+    """Digits with the recipe's noise, (n, 28, 28) float32, drawn once and for all."""
+    level = recipe.noise_level
+    if recipe.lowest_level is not None:
+        level = np.random.default_rng([seed, 1]).uniform(recipe.lowest_level, level, len(digits))
+    return corrupt(digits, recipe.noise_kind, level, seed, clip=recipe.clip)
 
 
 def optimizer_of(model: keras.Model, recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
@@ -110,9 +123,10 @@ def scorer(model: keras.Model, recipe: Recipe) -> Score:
 
 
 def evaluator(score: Score, recipe: Recipe, digits: np.ndarray) -> Callable[[], dict[str, float]]:
-    """Validation loss and PSNR (dB, mean over digits) on digits whose noise never changes."""
-    noisy = corrupt(digits, recipe.noise_kind, recipe.noise_level, VALIDATION_NOISE)[..., None]
-    clean = to_unit(digits)[..., None]
+    """Validation loss and PSNR (dB, mean over digits) on digits whose noise, the target's too, never changes."""
+    noisy = fixed_noise(digits, recipe, VALIDATION_NOISE)[..., None]
+    target = fixed_noise(digits, recipe, VALIDATION_NOISE + 1) if recipe.noisy_target else to_unit(digits)
+    clean = target[..., None]
 
     def evaluate() -> dict[str, float]:
         parts = [slice(i, i + BATCH) for i in range(0, len(digits), BATCH)]

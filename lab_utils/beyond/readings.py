@@ -1,0 +1,121 @@
+"""What is to be read in the results of the fourth notebook: one function a result; each says when it is a surprise."""
+
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from lab_utils.metrics import Interval, mean_interval, paired_interval
+
+
+def noise2noise(psnr: dict[str, list[float]], cap: float) -> Markdown:
+    """PSNR (dB) per seed by targets, and that of perfect digits seen through the clipping."""
+    clean, noisy, inverted = (psnr[name] for name in ("clean", "noisy", "noisy, inverted"))
+    text = (
+        f"Noisy targets cost {_told(paired_interval(clean, noisy), 'dB')}. A network that learns the mean of clipped "
+        f"targets cannot pass {cap:.1f} dB, however long it trains. With the known bias inverted the same weights gain "
+        f"{_told(paired_interval(inverted, noisy), 'dB')}. "
+    )
+    if np.mean(inverted) <= np.mean(noisy):
+        return Markdown(
+            text + "**Surprise:** the inversion does not help. Is the noise so weak that little is clipped?"
+        )
+    rest = _told(paired_interval(clean, inverted), "dB")
+    return Markdown(
+        text + f"What is still missing, {rest}, is the price of noise in the targets: it slows the training."
+    )
+
+
+def blind(facing: pd.DataFrame) -> Markdown:
+    """The table of ``scores.transfer`` for a denoiser "blind" and others, each named "knows" and its level."""
+    table = facing.pivot_table("psnr", "seed", ["denoiser", "level"])
+    average = table.T.groupby("denoiser").mean().T
+    specialists = average.columns.drop("blind")
+    home = [(name, float(name.removeprefix("knows "))) for name in specialists]
+    ahead = np.mean([table[name, level] - table["blind", level] for name, level in home], axis=0)
+    best = average[specialists].mean().idxmax()
+    gain = paired_interval(average["blind"], average[best])
+    text = (
+        f"On the level that it knows, a specialist is ahead by {_told(mean_interval(ahead), 'dB')}. Averaged over all "
+        f"levels, the blind denoiser is ahead of the best of them, the one that *{best}*, by {_told(gain, 'dB')}. "
+    )
+    if gain.mean <= 0:
+        return Markdown(text + "**Surprise:** one level is a better school than all of them.")
+    lowest = facing.groupby(["denoiser", "level"])["psnr"].mean().idxmin()
+    return Markdown(text + f"The worst of all is the one that *{lowest[0]}*, at level {lowest[1]:g}.")
+
+
+def tweedie(uphill: np.ndarray, mean: np.ndarray, network: np.ndarray, clean: np.ndarray) -> Markdown:
+    """The two sides of Tweedie's identity for noisy digits, a network's estimate, and the clean digits."""
+    apart = np.abs(uphill - mean).max()
+    text = f"The two sides differ by at most {apart:.0e} of a pixel. "
+    if apart > 1e-6:
+        return Markdown(text + "**Surprise:** that is more than rounding. Is the level the one of the noise?")
+    errors = [np.sqrt(np.mean((guess - clean) ** 2)) for guess in (mean, network)]
+    return Markdown(
+        f"{text}Whoever can denoise knows the slope of log p, without ever having written p down. But of *which* p? "
+        f"That of the given digits alone leads to a root mean squared error of {errors[0]:.2f} on these new digits, that of "
+        f"the network to {errors[1]:.2f}."
+    )
+
+
+def drawn(judged: pd.DataFrame) -> Markdown:
+    """The table of ``Judge.table`` with sets "seed ..." that were drawn, "one step" and "real digits"."""
+    sets = judged[judged.index.str.startswith("seed")]
+    real, start = judged.loc["real digits"], judged.loc["one step"]
+    share, classes, distance = (mean_interval(sets[name]) for name in ("recognised", "classes", "distance"))
+    text = (
+        f"The judge recognises {_told(Interval(*(100 * value for value in share)), '%', '.0f')} of what was drawn, "
+        f"{100 * real.recognised:.0f} % of real digits and {100 * start.recognised:.0f} % of what one step makes of "
+        f"noise. What was drawn spreads over {_told(classes, 'classes', '.1f')}, real digits over {real.classes:.1f}; "
+        f"the most frequent class takes {100 * sets['largest'].mean():.0f} %. "
+    )
+    if share.mean > real.recognised:
+        text += "**Surprise:** drawn digits are *easier* to recognise than real ones: typical, where people vary. "
+    copies = distance.mean < real.distance / 2
+    return Markdown(
+        f"{text}From the nearest training digit they are {_told(distance, 'away', '.1f')}, "
+        f"real ones {real.distance:.1f}: {'**Surprise:** so near, they are all but copies' if copies else 'they are no copies'}."
+    )
+
+
+def memorising(memory: pd.DataFrame) -> Markdown:
+    """The table of ``scores.memorising``."""
+    most, least = memory["given"].max(), memory["given"].min()
+    posterior = memory.query("method == 'posterior mean' and given == @most").iloc[0]
+    network = memory.query("method == 'network' and given == @most")
+    few = memory.query("method == 'network' and given == @least")
+    ahead = mean_interval(network["new"] - posterior["new"])
+    text = (
+        f"Given {most:,} digits, the posterior mean reaches {posterior['known']:.1f} dB on them and "
+        f"{posterior['new']:.1f} dB on new ones. Between the two the network loses {_told(_lost(network), 'dB')}; given "
+        f"{least:,} digits, it loses {_told(_lost(few), 'dB')}. On new digits it stands {_told(ahead, 'dB', '+.2f')} from "
+        "the posterior mean: "
+    )
+    if ahead.mean > 0:
+        return Markdown(text + "the exact answer for the wrong density loses to a rough answer for a better one.")
+    return Markdown(text + "**Surprise:** with so many digits and so little training, memory is the better denoiser.")
+
+
+def anomalies(odd: pd.DataFrame) -> Markdown:
+    """The table of ``scores.left_out``."""
+    auroc, best, worst = odd["auroc"], odd["auroc"].idxmax(), odd["auroc"].idxmin()
+    text = (
+        f"Over {len(odd)} classes, each left out once, the AUROC is {_told(mean_interval(auroc))}: from "
+        f"{auroc[worst]:.2f} for the {worst} to {auroc[best]:.2f} for the {best}. For turned digits it is "
+        f"{_told(mean_interval(odd['turned']))}. "
+    )
+    if auroc[worst] < 0.5:
+        return Markdown(
+            f"{text}**Surprise:** a network that has never seen a {worst} draws it *better* than the digits that it "
+            "knows. The error says how hard a digit is to draw before it says how strange it is."
+        )
+    return Markdown(text + "No class is missed altogether, but the alarm is far surer of some than of others.")
+
+
+def _lost(of_network: pd.DataFrame) -> Interval:
+    return paired_interval(of_network["known"], of_network["new"])
+
+
+def _told(interval: Interval, unit: str = "", form: str = ".2f") -> str:
+    mean, low, high = (f"{value:{form}}" for value in interval)
+    return f"**{mean}**{unit and f' {unit}'} (95 % interval {low} to {high})"

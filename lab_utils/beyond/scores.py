@@ -1,0 +1,216 @@
+"""The experiments of the fourth notebook: denoisers trained alike but for one thing, and what is measured on them.
+
+Noise is Gaussian throughout: its formulas are known, and the experiments test them.
+"""
+
+import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+
+from lab_utils import metrics, models, training
+from lab_utils.baselines import posterior_mean
+from lab_utils.noise import corrupt, to_unit
+
+CODE_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Compact denoisers that differ in one thing: what `fit` is told to change.
+
+    Parameters
+    ----------
+    train, validation : ndarray, shape (n, 28, 28), uint8
+    recipe : training.Recipe
+    seeds : sequence of int
+        One denoiser is trained with each.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    recipe: training.Recipe
+    seeds: Sequence[int]
+
+    def fit(self, digits: np.ndarray | None = None, **change: Any) -> list[training.Run]:
+        """One run per seed, on ``digits`` (by default ``train``), with the recipe but for what is changed."""
+        digits = self.train if digits is None else digits
+        return [self._fit(digits, replace(self.recipe, **change, seed=seed)) for seed in self.seeds]
+
+    def _fit(self, digits: np.ndarray, recipe: training.Recipe) -> training.Run:
+        return training.fit(models.compact(recipe.seed, code_size=CODE_SIZE), digits, self.validation, recipe)
+
+
+def psnr(clean: np.ndarray, estimates: Sequence[np.ndarray]) -> list[float]:
+    """Mean PSNR (dB) over the digits of each estimate, one estimate per seed."""
+    return [float(metrics.psnr(clean, estimate).mean()) for estimate in estimates]
+
+
+def over_seeds(values: Mapping[str, Sequence[float]], name: str) -> pd.DataFrame:
+    """Mean of each row's values with its 95 % interval: columns ``name``, ``name_low``, ``name_high``."""
+    return pd.DataFrame(
+        [metrics.mean_interval(row) for row in values.values()],
+        index=list(values),
+        columns=[name, f"{name}_low", f"{name}_high"],
+    )
+
+
+# No clean digit needed ---------------------------------------------------------------------------------------
+
+
+def clipped_mean(pixels: np.ndarray, level: float) -> np.ndarray:
+    """Mean of clip(x + level * N(0, 1), 0, 1): what a clean pixel x becomes on average.
+
+    Parameters
+    ----------
+    pixels : ndarray in [0, 1]
+    level : float
+        Standard deviation of the noise before clipping, > 0.
+    """
+    low, high = -pixels / level, (1 - pixels) / level
+    inside = norm.cdf(high) - norm.cdf(low)
+    return pixels * inside + level * (norm.pdf(low) - norm.pdf(high)) + norm.sf(high)
+
+
+def unclipped(means: np.ndarray, level: float) -> np.ndarray:
+    """The clean pixels whose ``clipped_mean`` these are; means that no pixel has go to the nearer end of [0, 1]."""
+    pixels = np.linspace(0, 1, 1_001)
+    return np.interp(means, clipped_mean(pixels, level), pixels).astype(np.float32)
+
+
+def clipping(level: float) -> pd.DataFrame:
+    """What a clean pixel becomes on average, clipped and not: columns ``pixel``, ``noise``, ``mean``."""
+    pixels = np.linspace(0, 1, 21)
+    means = {"not clipped": pixels, "clipped": clipped_mean(pixels, level)}
+    return pd.concat(pd.DataFrame({"pixel": pixels, "noise": name, "mean": mean}) for name, mean in means.items())
+
+
+# One net, all levels -----------------------------------------------------------------------------------------
+
+
+def transfer(
+    runs: Mapping[str, Sequence[training.Run]], digits: np.ndarray, levels: Sequence[float], seed: int
+) -> pd.DataFrame:
+    """PSNR (dB) of denoisers on noise of other levels: columns ``denoiser``, ``level``, ``seed``, ``psnr``."""
+    clean = to_unit(digits)
+    rows = []
+    for level in levels:
+        noisy = corrupt(digits, "gaussian", level, seed)
+        for name, several in runs.items():
+            quality = psnr(clean, [run.denoise(noisy) for run in several])
+            rows += [(name, level, place, value) for place, value in enumerate(quality)]
+    return pd.DataFrame(rows, columns=["denoiser", "level", "seed", "psnr"])
+
+
+# The residual is a score -------------------------------------------------------------------------------------
+
+
+def tweedie(digits: np.ndarray, level: float, noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides of Tweedie's identity, if ``digits`` were all the digits there are.
+
+    Parameters
+    ----------
+    digits : ndarray, shape (m, 28, 28), uint8 or float in [0, 1]
+        Equally likely.
+    level : float
+        Standard deviation of the noise, which is not clipped.
+    noisy : ndarray, shape (n, 28, 28)
+
+    Returns
+    -------
+    ndarray, ndarray, shape (n, 28, 28), float64
+        The noisy digits after one step of level² along the slope of log p(noisy), by automatic differentiation;
+        and the mean of ``digits``, each weighted by how likely it is to have become the noisy one.
+    """
+    centres = tf.constant(to_unit(digits).reshape(len(digits), -1), tf.float64)
+    points = tf.constant(noisy.reshape(len(noisy), -1), tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        distances = tf.reduce_sum(points**2, 1)[:, None] - 2 * points @ tf.transpose(centres)
+        exponents = -(distances + tf.reduce_sum(centres**2, 1)) / (2 * level**2)
+        log_density = tf.reduce_logsumexp(exponents, axis=1)
+    stepped = points + level**2 * tape.gradient(log_density, points)
+    mean = tf.nn.softmax(exponents) @ centres
+    return stepped.numpy().reshape(noisy.shape), mean.numpy().reshape(noisy.shape)
+
+
+# The best there is -------------------------------------------------------------------------------------------
+
+
+def memorising(experiment: Experiment, counts: Sequence[int], test: np.ndarray) -> pd.DataFrame:
+    """Networks and posterior means that were given few digits or many, on these digits and on new ones.
+
+    Every network is trained for as many steps as one on all digits.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``given`` (digits), ``method``, ``seed``, and PSNR in dB on the digits ``given``, ``known``, and on the
+        test digits, ``new``.
+    """
+    level = experiment.recipe.noise_level
+    rows = []
+    for count in counts:
+        part = experiment.train[:count]
+        epochs = experiment.recipe.epochs * len(experiment.train) // count
+        pixels = part.reshape(count, -1)
+        by_method = {
+            "posterior mean": [lambda noisy, pixels=pixels: posterior_mean(pixels, level, noisy)],
+            "network": [run.denoise for run in experiment.fit(part, epochs=epochs)],
+        }
+        for method, denoisers in by_method.items():
+            for place, denoise in enumerate(denoisers):
+                seen = [_quality(denoise, digits, level) for digits in (part[: len(test)], test)]
+                rows.append((count, method, place, *seen))
+    return pd.DataFrame(rows, columns=["given", "method", "seed", "known", "new"])
+
+
+def _quality(denoise: Any, digits: np.ndarray, level: float, seed: int = 0) -> float:
+    return metrics.psnr(to_unit(digits), denoise(corrupt(digits, "gaussian", level, seed))).mean()
+
+
+# Anomalies ---------------------------------------------------------------------------------------------------
+
+
+def left_out(
+    experiment: Experiment, labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray, classes: Sequence[int]
+) -> pd.DataFrame:
+    """How well the error of reconstruction tells what was never seen: one plain autoencoder for each class left out.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its first seed is used.
+    labels, test_labels : ndarray of int
+        Of its training digits, and of ``test``.
+    classes : sequence of int
+
+    Returns
+    -------
+    DataFrame
+        Indexed by class; AUROC in [0, 1], 0.5 for chance, of the class left out, ``auroc``, and of all test digits
+        turned by a quarter, ``turned``, each against the digits of the classes that were seen.
+    """
+    one = replace(experiment, seeds=experiment.seeds[:1], recipe=replace(experiment.recipe, noise_level=0.0))
+    clean = to_unit(test)
+    rows = {}
+    for digit in classes:
+        (run,) = one.fit(experiment.train[labels != digit])
+        error = metrics.mse(clean, run.denoise(clean))
+        odd = test_labels == digit
+        quarter = np.rot90(clean, axes=(1, 2)).copy()
+        turned = metrics.mse(quarter, run.denoise(quarter))
+        rows[digit] = auroc(error[~odd], error[odd]), auroc(error[~odd], turned)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["auroc", "turned"])
+
+
+def auroc(usual: np.ndarray, odd: np.ndarray) -> float:
+    """Chance that an odd digit has a larger error than a usual one: the area under the ROC curve."""
+    truth = np.repeat([0, 1], [len(usual), len(odd)])
+    return float(roc_auc_score(truth, np.concatenate([usual, odd])))

@@ -1,0 +1,276 @@
+"""The fourth notebook: its helpers where the answer is known, its readings both ways, its bounds, its exercises."""
+
+import re
+import statistics
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from lab_utils import beyond, data, metrics, settings
+from lab_utils.beyond import readings
+from lab_utils.beyond.scores import CODE_SIZE, auroc
+from lab_utils.cli import main
+from lab_utils.course.batch import find_notebooks
+from lab_utils.noise import corrupt, to_unit
+from lab_utils.training import Recipe, batches
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOK = FOLDER / "04_beyond.ipynb"
+MNIST = data.load_mnist("embedded")
+TRAIN, LABELS = MNIST.train.digits[:1500], MNIST.train.labels[:1500]
+TEST, TEST_LABELS = MNIST.test.digits[:300], MNIST.test.labels[:300]
+CLEAN = to_unit(TEST)
+RECIPE = Recipe(epochs=8, batch_size=50, learning_rate=2e-3, schedule="cosine")
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return beyond.Experiment(TRAIN, MNIST.validation.digits[:200], RECIPE, [1, 2])
+
+
+@pytest.fixture(scope="module")
+def score_run(experiment):
+    return experiment.fit(noise_level=1.0, lowest_level=0.05, clip=False)[0]
+
+
+# Training --------------------------------------------------------------------------------------------------------
+
+
+def test_a_blind_denoiser_sees_all_levels_and_unclipped_noise_stays():
+    blank = np.zeros((400, 28, 28), np.uint8)
+    recipe = Recipe(epochs=1, batch_size=400, noise_level=0.8, lowest_level=0.2, clip=False)
+    noisy, clean = next(iter(batches(blank, recipe)))
+    levels = noisy.numpy().std(axis=(1, 2, 3))
+    assert levels.min() == pytest.approx(0.2, abs=0.03) and levels.max() == pytest.approx(0.8, abs=0.05)
+    assert levels.mean() == pytest.approx(0.5, abs=0.04)
+    assert noisy.numpy().min() < -1 and not clean.numpy().any()
+
+
+def test_a_noisy_target_is_another_copy_of_the_same_digit():
+    recipe = Recipe(epochs=1, batch_size=1000, noise_level=0.3, clip=False, noisy_target=True)
+    noisy, target = (part.numpy() for part in next(iter(batches(TRAIN[:1].repeat(1000, axis=0), recipe))))
+    digit = to_unit(TRAIN[:1])[..., None]
+    assert np.abs(target.mean(axis=0) - digit[0]).max() < 0.06
+    correlation = np.corrcoef((noisy - digit).ravel(), (target - digit).ravel())[0, 1]
+    assert abs(correlation) < 0.01 and (target - digit).std() == pytest.approx(0.3, rel=0.01)
+
+
+# Known answers ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
+def test_the_mean_of_a_clipped_pixel_is_the_formula_and_is_inverted(level):
+    pixels = np.linspace(0, 1, 5)
+    drawn = np.clip(pixels + level * np.random.default_rng(0).standard_normal((200_000, 5)), 0, 1)
+    assert beyond.clipped_mean(pixels, level) == pytest.approx(drawn.mean(axis=0), abs=0.004)
+    assert beyond.unclipped(beyond.clipped_mean(pixels, level), level) == pytest.approx(pixels, abs=1e-3)
+    assert beyond.unclipped(np.array([0.0, 1.0]), level).tolist() == [0.0, 1.0]
+
+
+def test_tweedie_on_a_gaussian():
+    """Many points of a Gaussian of variance s²: the posterior mean is y s² / (s² + level²)."""
+    points = np.zeros((20_000, 28, 28))
+    points[:, 0, 0] = 0.5 + 0.1 * np.random.default_rng(0).standard_normal(20_000)
+    noisy = np.zeros((3, 28, 28))
+    noisy[:, 0, 0] = [0.3, 0.5, 0.6]
+    uphill, mean = beyond.tweedie(points, 0.2, noisy)
+    assert np.abs(uphill - mean).max() < 1e-9
+    shrunk = 0.5 + (noisy[:, 0, 0] - 0.5) * 0.01 / (0.01 + 0.04)
+    assert mean[:, 0, 0] == pytest.approx(shrunk, abs=0.003)
+
+
+def test_draw_finds_the_only_digit_there_is():
+    digit = CLEAN[:1]
+    path = beyond.draw(lambda noisy: np.broadcast_to(digit, noisy.shape), 3, seed=0)
+    assert path.shape == (61, 3, 28, 28) and (path[-1] == digit).all()
+
+
+def test_draw_without_injected_noise_is_decided_by_the_start():
+    seen = []
+    beyond.draw(lambda noisy: seen.append(noisy) or 0.5 * noisy, 2, seed=0, steps=3, step=1.0, injected=1.0)
+    for before, after in pairwise(seen):
+        assert after == pytest.approx(0.5 * before, abs=1e-6)
+
+
+def test_auroc():
+    assert auroc(np.array([1.0, 2.0]), np.array([3.0, 4.0])) == 1
+    assert auroc(np.array([3.0, 4.0]), np.array([1.0, 2.0])) == 0
+    assert auroc(np.arange(4.0), np.arange(4.0)) == 0.5
+
+
+def test_the_judge_knows_copies_and_a_single_class():
+    judge = beyond.Judge(TRAIN, LABELS)
+    copies = to_unit(TRAIN[:200])
+    ones = to_unit(TRAIN[LABELS == 1][:50])
+    table = judge.table({"copies": copies, "ones": ones, "real": CLEAN})
+    assert table.distance["copies"] == pytest.approx(0, abs=1e-3) and (judge.nearest(copies) == copies).all()
+    assert table.classes["ones"] == pytest.approx(1, abs=0.2) and table.largest["ones"] > 0.95
+    assert table.classes["real"] > 8 and 0.3 < table.recognised["real"] < 1 and table.distance["real"] > 2
+
+
+# Readings --------------------------------------------------------------------------------------------------------
+
+FACING = pd.DataFrame(
+    [
+        (name, level, seed, psnr + seed / 100)
+        for name, row in {"blind": (18, 16), "knows 0.1": (19, 10), "knows 0.9": (13, 15)}.items()
+        for level, psnr in zip((0.1, 0.9), row, strict=True)
+        for seed in (0, 1)
+    ],
+    columns=["denoiser", "level", "seed", "psnr"],
+)
+JUDGED = pd.DataFrame(
+    {"recognised": [0.6, 0.7, 0.1, 0.8], "classes": [6, 7, 1, 9.5], "largest": [0.3, 0.2, 1, 0.12], "distance": 4.5},
+    index=["seed 1", "seed 2", "one step", "real digits"],
+)
+MEMORY = pd.DataFrame(
+    [
+        (given, method, seed, known, new)
+        for given, method, known, new in [
+            (100, "network", 20.0, 12.0),
+            (1000, "network", 16.5, 16.0),
+            (100, "posterior mean", 30.0, 12.0),
+            (1000, "posterior mean", 30.0, 15.0),
+        ]
+        for seed in ((0, 1) if method == "network" else (0,))
+    ],
+    columns=["given", "method", "seed", "known", "new"],
+)
+ODD = pd.DataFrame({"auroc": [0.4, 0.9], "turned": [0.95, 0.97]}, index=[1, 8])
+PSNR = {"clean": [16.0, 16.2], "noisy": [12.0, 12.1], "noisy, inverted": [15.5, 15.6]}
+NEAR = np.full((2, 28, 28), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("reading", "usual", "surprising", "said"),
+    [
+        (lambda psnr: readings.noise2noise(psnr, 14.6), PSNR, PSNR | {"noisy, inverted": [11, 11]}, "cost **4.05** dB"),
+        (readings.blind, FACING, FACING.assign(psnr=FACING.psnr - 9 * (FACING.denoiser == "blind")), "**-0.00** dB"),
+        (lambda mean: readings.tweedie(NEAR, mean, NEAR, NEAR), NEAR, NEAR + 0.1, "at most 0e+00"),
+        (readings.drawn, JUDGED, JUDGED.assign(recognised=[0.9, 0.95, 0.1, 0.8]), "recognises **65** %"),
+        (readings.drawn, JUDGED, JUDGED.assign(distance=[0.1, 0.2, 4, 5]), "they are no copies"),
+        (
+            readings.memorising,
+            MEMORY,
+            MEMORY.assign(new=[12, 12, 14, 14, 12, 15]),
+            "given 100 digits, it loses **8.00**",
+        ),
+        (readings.anomalies, ODD.assign(auroc=[0.6, 0.9]), ODD, "from 0.60 for the 1 to 0.90 for the 8"),
+    ],
+    ids=["noise2noise", "blind", "tweedie", "recognised", "copies", "memorising", "anomalies"],
+)
+def test_a_reading_says_what_was_measured_and_when_it_is_a_surprise(reading, usual, surprising, said):
+    assert said in reading(usual).data and "Surprise" not in reading(usual).data
+    assert "Surprise" in reading(surprising).data
+
+
+# The experiments, small ------------------------------------------------------------------------------------------
+
+
+def test_the_tables_have_what_the_readings_read(experiment):
+    few = beyond.Experiment(TRAIN[:500], experiment.validation, Recipe(epochs=1, batch_size=50), [1, 2])
+    facing = beyond.transfer({"blind": few.fit(lowest_level=0.1), "knows 0.5": few.fit()}, TEST[:50], [0.2, 0.5], 0)
+    assert "Averaged over all levels" in readings.blind(facing).data
+    memory = beyond.memorising(few, [100, 500], TEST[:50])
+    assert memory.groupby(["given", "method"]).size().tolist() == [2, 1, 2, 1]
+    known = memory[memory.method == "posterior mean"]
+    assert (known.known > known.new + 3).all() and "Given 500 digits" in readings.memorising(memory).data
+    odd = beyond.left_out(few, LABELS[:500], TEST, TEST_LABELS, [0, 1])
+    assert odd.index.tolist() == [0, 1] and ((odd >= 0) & (odd <= 1)).all(axis=None)
+
+
+def test_explore_moves_the_picture(score_run):
+    still = beyond.explore(score_run, TEST[:4], "masking", 0.3)
+    moved = beyond.explore(score_run, TEST[:4], "masking", 0.3, first=3.0)
+    assert "Masking noise of level 0.3" in still.alt and still.alt != moved.alt
+    assert score_run.encoder.output_shape == (None, CODE_SIZE)
+
+
+# Exercises: each does what it says -------------------------------------------------------------------------------
+
+
+def test_exercise_1_less_noise_leaves_less_bias():
+    caps = [metrics.psnr(CLEAN, beyond.clipped_mean(CLEAN, level)).mean() for level in (0.5, 0.2)]
+    assert caps[1] > caps[0] + 5
+
+
+def test_exercise_2_the_mean_of_several_networks_is_better_than_they_are_on_average(experiment):
+    noisy = corrupt(TEST, "gaussian", 0.5, 0)
+    guesses = [run.denoise(noisy) for run in experiment.fit()]
+    alone = np.mean([metrics.mse(CLEAN, guess).mean() for guess in guesses])
+    assert metrics.mse(CLEAN, np.mean(guesses, axis=0)).mean() < 0.99 * alone
+
+
+def test_exercise_3_the_error_without_the_clean_digit(score_run):
+    level, rng = 0.5, np.random.default_rng(0)
+    noisy = corrupt(TEST, "gaussian", level, 0, clip=False)
+    change = 0.01 * rng.standard_normal(noisy.shape, dtype=np.float32)
+    guess = score_run.denoise(noisy)
+    slope = np.mean(change * (score_run.denoise(noisy + change) - guess)) / np.mean(change**2)
+    estimated = np.mean((guess - noisy) ** 2) - level**2 + 2 * level**2 * slope
+    assert estimated == pytest.approx(metrics.mse(CLEAN, guess).mean(), rel=0.15)
+
+
+def test_exercise_4_without_noise_on_the_way_fewer_classes_are_drawn(score_run):
+    judge = beyond.Judge(TRAIN, LABELS)
+    drawn = {injected: beyond.draw(score_run.denoise, 60, 0, injected=injected)[-1] for injected in (0.5, 1.0)}
+    table = judge.table(drawn)
+    print(table)
+
+
+def test_exercise_5_ink(experiment):
+    ink = CLEAN.mean(axis=(1, 2))
+    table = {}
+    for name, weight in {"plain": 1, "by ink": ink}.items():
+        run = beyond.Experiment(TRAIN, experiment.validation, RECIPE, [1]).fit(TRAIN[LABELS != 1], noise_level=0.0)[0]
+        error = metrics.mse(CLEAN, run.denoise(CLEAN)) / weight
+        table[name] = auroc(error[TEST_LABELS != 1], error[TEST_LABELS == 1])
+    print(table)
+    assert table["by ink"] > table["plain"] + 0.1
+
+
+# The notebook ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [NOTEBOOK], ids=lambda path: path.stem)
+def test_the_notebook_reads_like_a_textbook(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [c for c in cells if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", [])]
+    lines = [[line for line in cell.source.splitlines() if line.strip()] for cell in code]
+    text = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert statistics.median(map(len, lines)) <= 5 and max(map(len, lines)) <= 12
+    assert max(len(line) for cell in lines for line in cell) <= 100
+    assert not re.search(r"\bdef |\blambda\b|\|= .*\n.*\|= |\.agg\(", "\n".join(cell.source for cell in code))
+    assert sum(len(part.split()) for part in text) >= 8 * sum(map(len, lines))
+    figures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
+    assert figures >= sum(map(len, lines)) / 15
+
+
+def test_every_work_that_is_linked_is_listed():
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    listed = next(cell.source for cell in cells if cell.id == "literature")
+    before = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown" and cell.id != "literature")
+    works = set(re.findall(r"\]\((https://[^)]+)\)", before))
+    assert works == set(re.findall(r"\]\((https://[^)]+)\)", listed))
+
+
+def test_a_prediction_stands_before_every_result_and_is_never_missing():
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    predictions = [place for place, cell in enumerate(cells) if "prediction" in cell.metadata.get("tags", [])]
+    assert len(predictions) >= 6
+    assert all(
+        "**Question.**" in cells[place - 1].source and cells[place + 1].cell_type == "code" for place in predictions
+    )
+    assert not any("answer" in cell.metadata.get("tags", []) for cell in cells)
+
+
+def test_it_is_run_and_refreshed_when_named_and_never_part_of_the_report(tmp_path):
+    assert list(find_notebooks(FOLDER)) == list(settings.SERIES)
+    assert list(find_notebooks(FOLDER, optional=True)) == list(settings.NOTEBOOKS)
+    result = CliRunner().invoke(main, ["run", "04_beyond", "-p", "epochs", "none", "--out", str(tmp_path / "x.ipynb")])
+    assert result.exit_code == 2 and "epochs = 'none' is not allowed" in result.output
