@@ -174,7 +174,7 @@ class Beyond(Settings):
     """Parameters of ``04_beyond``."""
 
     profiles = {
-        "quick": {"train_digits": 10_000, "epochs": 3, "repeats": 3, "test_digits": 500, "drawn_digits": 100},
+        "quick": {"train_digits": 8_000, "epochs": 3, "repeats": 3, "test_digits": 500, "drawn_digits": 100},
         "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5, "test_digits": 5_000, "drawn_digits": 500},
     }
 

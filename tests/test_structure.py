@@ -116,7 +116,7 @@ class TestNotebook:
     def test_answers_wait_for_the_student(self, path):
         cells = nbformat.read(path, as_version=4).cells
         answers = [cell for cell in cells if "answer" in cell.metadata.get("tags", [])]
-        assert answers
+        assert answers or path.stem not in settings.SERIES
         assert all(cell.source == manual.ANSWER_PROMPT and cell.metadata["answer"] for cell in answers)
 
     def test_compares_its_verdicts(self, path):

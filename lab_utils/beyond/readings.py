@@ -30,18 +30,23 @@ def blind(facing: pd.DataFrame) -> Markdown:
     table = facing.pivot_table("psnr", "seed", ["denoiser", "level"])
     average = table.T.groupby("denoiser").mean().T
     specialists = average.columns.drop("blind")
-    home = [(name, float(name.removeprefix("knows "))) for name in specialists]
-    ahead = np.mean([table[name, level] - table["blind", level] for name, level in home], axis=0)
+    home = {name: float(name.removeprefix("knows ")) for name in specialists}
+    ahead = pd.DataFrame({name: table[name, level] - table["blind", level] for name, level in home.items()})
     best = average[specialists].mean().idxmax()
     gain = paired_interval(average["blind"], average[best])
     text = (
-        f"On the level that it knows, a specialist is ahead by {_told(mean_interval(ahead), 'dB')}. Averaged over all "
-        f"levels, the blind denoiser is ahead of the best of them, the one that *{best}*, by {_told(gain, 'dB')}. "
+        f"On the level that it knows, a specialist is ahead by {_told(mean_interval(ahead.mean(axis=1)), 'dB')}. "
+        f"Averaged over all levels, the blind denoiser is ahead of the best of them, the one that *{best}*, by "
+        f"{_told(gain, 'dB')}. "
     )
     if gain.mean <= 0:
         return Markdown(text + "**Surprise:** one level is a better school than all of them.")
-    lowest = facing.groupby(["denoiser", "level"])["psnr"].mean().idxmin()
-    return Markdown(text + f"The worst of all is the one that *{lowest[0]}*, at level {lowest[1]:g}.")
+    least = ahead.mean().idxmin()
+    behind = mean_interval(-ahead[least])
+    if behind.mean > 0:
+        text += f"**Surprise:** even there, the one that *{least}* is behind, by {_told(behind, 'dB')}. "
+    worst = facing.groupby(["denoiser", "level"])["psnr"].mean().idxmin()
+    return Markdown(text + f"The worst of all is the one that *{worst[0]}*, at level {worst[1]:g}.")
 
 
 def tweedie(uphill: np.ndarray, mean: np.ndarray, network: np.ndarray, clean: np.ndarray) -> Markdown:
@@ -53,8 +58,8 @@ def tweedie(uphill: np.ndarray, mean: np.ndarray, network: np.ndarray, clean: np
     errors = [np.sqrt(np.mean((guess - clean) ** 2)) for guess in (mean, network)]
     return Markdown(
         f"{text}Whoever can denoise knows the slope of log p, without ever having written p down. But of *which* p? "
-        f"That of the given digits alone leads to a root mean squared error of {errors[0]:.2f} on these new digits, that of "
-        f"the network to {errors[1]:.2f}."
+        f"On these new digits, that of the given digits alone leads to a root mean squared error of {errors[0]:.2f}, "
+        f"that of the network to {errors[1]:.2f}."
     )
 
 
@@ -67,33 +72,39 @@ def drawn(judged: pd.DataFrame) -> Markdown:
         f"The judge recognises {_told(Interval(*(100 * value for value in share)), '%', '.0f')} of what was drawn, "
         f"{100 * real.recognised:.0f} % of real digits and {100 * start.recognised:.0f} % of what one step makes of "
         f"noise. What was drawn spreads over {_told(classes, 'classes', '.1f')}, real digits over {real.classes:.1f}; "
-        f"the most frequent class takes {100 * sets['largest'].mean():.0f} %. "
+        f"the most frequent class of a seed takes {100 * sets['largest'].mean():.0f} %. "
     )
     if share.mean > real.recognised:
         text += "**Surprise:** drawn digits are *easier* to recognise than real ones: typical, where people vary. "
-    copies = distance.mean < real.distance / 2
-    return Markdown(
-        f"{text}From the nearest training digit they are {_told(distance, 'away', '.1f')}, "
-        f"real ones {real.distance:.1f}: {'**Surprise:** so near, they are all but copies' if copies else 'they are no copies'}."
+    text += (
+        f"From the nearest training digit they are {_told(distance, form='.1f')} away, real ones {real.distance:.1f}: "
     )
+    text += "**surprise**, so near they are copies. " if distance.mean < real.distance / 2 else "they are no copies. "
+    apart = mean_interval(sets["apart"])
+    text += f"From each other they are {_told(apart, form='.1f')} away, real ones {real.apart:.1f}"
+    return Markdown(text + (": **surprise**, they repeat themselves." if apart.mean < real.apart / 2 else "."))
 
 
 def memorising(memory: pd.DataFrame) -> Markdown:
     """The table of ``scores.memorising``."""
-    most, least = memory["given"].max(), memory["given"].min()
-    posterior = memory.query("method == 'posterior mean' and given == @most").iloc[0]
-    network = memory.query("method == 'network' and given == @most")
-    few = memory.query("method == 'network' and given == @least")
-    ahead = mean_interval(network["new"] - posterior["new"])
+    least, most = memory["given"].min(), memory["given"].max()
+    psnr = memory.groupby(["given", "curve"])["psnr"].apply(np.array)
+    lost = paired_interval(psnr[least, "network, known digits"], psnr[least, "network, new digits"])
+    ahead = {
+        given: mean_interval(psnr[given, "network, new digits"] - psnr[given, "posterior mean, new digits"])
+        for given in (least, most)
+    }
     text = (
-        f"Given {most:,} digits, the posterior mean reaches {posterior['known']:.1f} dB on them and "
-        f"{posterior['new']:.1f} dB on new ones. Between the two the network loses {_told(_lost(network), 'dB')}; given "
-        f"{least:,} digits, it loses {_told(_lost(few), 'dB')}. On new digits it stands {_told(ahead, 'dB', '+.2f')} from "
-        "the posterior mean: "
+        f"On the {least:,} digits that it was given the posterior mean is all but perfect "
+        f"({psnr[least, 'posterior mean, known digits'][0]:.0f} dB). The network is {_told(lost, 'dB')} better on them "
+        f"than on new ones. On new digits it is ahead of the posterior mean by {_told(ahead[least], 'dB')} where both "
+        f"were given {least:,}, and by {_told(ahead[most], 'dB')} where both were given {most:,}. "
     )
-    if ahead.mean > 0:
-        return Markdown(text + "the exact answer for the wrong density loses to a rough answer for a better one.")
-    return Markdown(text + "**Surprise:** with so many digits and so little training, memory is the better denoiser.")
+    if ahead[least].low <= 0:
+        return Markdown(text + "**Surprise:** memory is as good as learning, even where there is little to remember.")
+    if ahead[most].low <= 0:
+        return Markdown(text + "With many digits, remembering catches up with so short a training.")
+    return Markdown(text + "The exact answer for the wrong density loses to a rough answer for a better one.")
 
 
 def anomalies(odd: pd.DataFrame) -> Markdown:
@@ -110,10 +121,6 @@ def anomalies(odd: pd.DataFrame) -> Markdown:
             "knows. The error says how hard a digit is to draw before it says how strange it is."
         )
     return Markdown(text + "No class is missed altogether, but the alarm is far surer of some than of others.")
-
-
-def _lost(of_network: pd.DataFrame) -> Interval:
-    return paired_interval(of_network["known"], of_network["new"])
 
 
 def _told(interval: Interval, unit: str = "", form: str = ".2f") -> str:

@@ -16,7 +16,7 @@ NEIGHBOURS = 5
 
 
 def draw(
-    denoise: Denoise, count: int, seed: int, *, steps: int = 60, step: float = 0.1, injected: float = 0.5
+    denoise: Denoise, count: int, seed: int, *, steps: int = 60, step: float = 0.1, injected: float = 0.05
 ) -> np.ndarray:
     """Draw digits: start from noise, go a part of the way to the denoised digit, add less noise than went, repeat.
 
@@ -82,7 +82,8 @@ class Judge:
         DataFrame
             ``recognised``: share whose five nearest training digits are of one class; ``classes``: how many classes
             these are spread over evenly (the exponential of the entropy: 1 to 10); ``largest``: share of the most
-            frequent class; ``distance``: median distance to the nearest training digit (0 for a copy).
+            frequent class; ``distance``: median distance to the nearest training digit (0 for a copy); ``apart``: and
+            to the nearest other digit of the set (0 for a repetition).
         """
         return pd.DataFrame({name: self._told(digits) for name, digits in drawn.items()}).T
 
@@ -96,6 +97,7 @@ class Judge:
             "classes": np.exp(entropy(counts)) if agreed.any() else 0.0,
             "largest": counts.max() / max(1, counts.sum()),
             "distance": np.median(distances[:, 0]),
+            "apart": np.median(NearestNeighbors(n_neighbors=1).fit(_rows(digits)).kneighbors()[0]),
         }
 
 

@@ -151,8 +151,8 @@ def memorising(experiment: Experiment, counts: Sequence[int], test: np.ndarray) 
     Returns
     -------
     DataFrame
-        Columns ``given`` (digits), ``method``, ``seed``, and PSNR in dB on the digits ``given``, ``known``, and on the
-        test digits, ``new``.
+        Columns ``given`` (digits), ``curve`` ("network" or "posterior mean", and "known digits" or "new digits"),
+        ``seed``, ``psnr`` (dB).
     """
     level = experiment.recipe.noise_level
     rows = []
@@ -160,19 +160,17 @@ def memorising(experiment: Experiment, counts: Sequence[int], test: np.ndarray) 
         part = experiment.train[:count]
         epochs = experiment.recipe.epochs * len(experiment.train) // count
         pixels = part.reshape(count, -1)
-        by_method = {
-            "posterior mean": [lambda noisy, pixels=pixels: posterior_mean(pixels, level, noisy)],
-            "network": [run.denoise for run in experiment.fit(part, epochs=epochs)],
-        }
-        for method, denoisers in by_method.items():
-            for place, denoise in enumerate(denoisers):
-                seen = [_quality(denoise, digits, level) for digits in (part[: len(test)], test)]
-                rows.append((count, method, place, *seen))
-    return pd.DataFrame(rows, columns=["given", "method", "seed", "known", "new"])
-
-
-def _quality(denoise: Any, digits: np.ndarray, level: float, seed: int = 0) -> float:
-    return metrics.psnr(to_unit(digits), denoise(corrupt(digits, "gaussian", level, seed))).mean()
+        runs = experiment.fit(part, epochs=epochs)
+        for name, digits in {"known digits": part[: len(test)], "new digits": test}.items():
+            noisy = corrupt(digits, "gaussian", level, seed=0)
+            guesses = {
+                f"network, {name}": [run.denoise(noisy) for run in runs],
+                f"posterior mean, {name}": [posterior_mean(pixels, level, noisy)],
+            }
+            for curve, several in guesses.items():
+                quality = psnr(to_unit(digits), several)
+                rows += [(count, curve, place, value) for place, value in enumerate(quality)]
+    return pd.DataFrame(rows, columns=["given", "curve", "seed", "psnr"])
 
 
 # Anomalies ---------------------------------------------------------------------------------------------------
@@ -186,7 +184,7 @@ def left_out(
     Parameters
     ----------
     experiment : Experiment
-        Its first seed is used.
+        Its first seed and half of its digits are used.
     labels, test_labels : ndarray of int
         Of its training digits, and of ``test``.
     classes : sequence of int
@@ -198,10 +196,10 @@ def left_out(
         turned by a quarter, ``turned``, each against the digits of the classes that were seen.
     """
     one = replace(experiment, seeds=experiment.seeds[:1], recipe=replace(experiment.recipe, noise_level=0.0))
-    clean = to_unit(test)
+    clean, half = to_unit(test), experiment.train[: len(experiment.train) // 2]
     rows = {}
     for digit in classes:
-        (run,) = one.fit(experiment.train[labels != digit])
+        (run,) = one.fit(half[labels[: len(half)] != digit])
         error = metrics.mse(clean, run.denoise(clean))
         odd = test_labels == digit
         quarter = np.rot90(clean, axes=(1, 2)).copy()
