@@ -81,8 +81,9 @@ def drawn(judged: pd.DataFrame) -> Markdown:
     )
     text += "**surprise**, so near they are copies. " if distance.mean < real.distance / 2 else "they are no copies. "
     apart = mean_interval(sets["apart"])
-    text += f"From each other they are {_told(apart, form='.1f')} away, real ones {real.apart:.1f}"
-    return Markdown(text + (": **surprise**, they repeat themselves." if apart.mean < real.apart / 2 else "."))
+    text += f"From each other they are {_told(apart, form='.1f')} away, real ones {real.apart:.1f}: "
+    repeated = apart.mean < real.apart / 3
+    return Markdown(text + ("**surprise**, they repeat themselves." if repeated else "the less, the less varied."))
 
 
 def memorising(memory: pd.DataFrame) -> Markdown:

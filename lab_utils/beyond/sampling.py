@@ -16,7 +16,7 @@ NEIGHBOURS = 5
 
 
 def draw(
-    denoise: Denoise, count: int, seed: int, *, steps: int = 60, step: float = 0.1, injected: float = 0.05
+    denoise: Denoise, count: int, seed: int, *, steps: int = 30, step: float = 0.1, injected: float = 0.05
 ) -> np.ndarray:
     """Draw digits: start from noise, go a part of the way to the denoised digit, add less noise than went, repeat.
 
