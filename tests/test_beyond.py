@@ -8,15 +8,18 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pandas as pd
+import papermill
 import pytest
 from click.testing import CliRunner
 
-from lab_utils import beyond, data, metrics, settings
+from lab_utils import beyond, data, facts, metrics, settings
 from lab_utils.beyond import readings
 from lab_utils.beyond.scores import CODE_SIZE, auroc
 from lab_utils.cli import main
 from lab_utils.course.batch import find_notebooks
+from lab_utils.errors import LabError
 from lab_utils.noise import corrupt, to_unit
+from lab_utils.running import check
 from lab_utils.training import Recipe, batches
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -58,6 +61,16 @@ def test_a_noisy_target_is_another_copy_of_the_same_digit():
     assert np.abs(target.mean(axis=0) - digit[0]).max() < 0.06
     correlation = np.corrcoef((noisy - digit).ravel(), (target - digit).ravel())[0, 1]
     assert abs(correlation) < 0.01 and (target - digit).std() == pytest.approx(0.3, rel=0.01)
+
+
+def test_each_digit_can_have_its_own_level():
+    levels = np.array([0.1, 0.6], np.float32)
+    noisy = corrupt(TEST[:2], "gaussian", levels, 3, clip=False)
+    for place, level in enumerate(levels):
+        assert (noisy[place] == corrupt(TEST[:2], "gaussian", level, 3, clip=False)[place]).all()
+    assert (np.clip(noisy, 0, 1) == corrupt(TEST[:2], "gaussian", levels, 3)).all()
+    with pytest.raises(LabError, match="out of range"):
+        corrupt(TEST[:2], "gaussian", np.array([0.1, np.nan]), 3)
 
 
 # Known answers ---------------------------------------------------------------------------------------------------
@@ -244,6 +257,16 @@ def test_the_notebook_reads_like_a_textbook(path):
     assert sum(len(part.split()) for part in text) >= 8 * sum(map(len, lines))
     figures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
     assert figures >= sum(map(len, lines)) / 15
+
+
+def test_it_runs_with_other_parameters(tmp_path):
+    given = {"data_source": "embedded", "seed": 5, "noise_level": 0.3, "train_digits": 500, "epochs": 1, "repeats": 2}
+    given |= {"test_digits": 200, "drawn_digits": 10, "student_id": "0012345"}
+    out = tmp_path / NOTEBOOK.name
+    papermill.execute_notebook(NOTEBOOK, out, given, progress_bar=False)
+    assert check.problems(out, notebook=NOTEBOOK.stem, expected=given) == []
+    record = nbformat.read(out, as_version=4).cells[-1].outputs[0].data[facts.RECORD_MIME]
+    assert record["data"]["subset"] is True and len(record["facts"]) >= 10
 
 
 def test_every_work_that_is_linked_is_listed():
