@@ -20,9 +20,7 @@ def noise2noise(psnr: dict[str, list[float]], cap: float) -> Markdown:
             text + "**Surprise:** the inversion does not help. Is the noise so weak that little is clipped?"
         )
     rest = _told(paired_interval(clean, inverted), "dB")
-    return Markdown(
-        text + f"What is still missing, {rest}, is the price of noise in the targets: it slows the training."
-    )
+    return Markdown(text + f"What is still missing, {rest}, is what noise in the targets costs in so short a training.")
 
 
 def blind(facing: pd.DataFrame) -> Markdown:
