@@ -1,5 +1,6 @@
 """The fourth notebook: its helpers where the answer is known, its readings both ways, its bounds, its exercises."""
 
+import copy
 import re
 import statistics
 from itertools import pairwise
@@ -259,14 +260,24 @@ def test_the_notebook_reads_like_a_textbook(path):
     assert figures >= sum(map(len, lines)) / 15
 
 
-def test_it_runs_with_other_parameters(tmp_path):
+def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache):
     given = {"data_source": "embedded", "seed": 5, "noise_level": 0.3, "train_digits": 500, "epochs": 1, "repeats": 2}
     given |= {"test_digits": 200, "drawn_digits": 10, "student_id": "0012345"}
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    twins = [(cell, copy.deepcopy(cell) | {"id": f"{cell.id}-again"}) for cell in notebook.cells]
+    notebook.cells = [
+        cell for pair in twins for cell in pair[: 1 + (pair[0].cell_type == "code" and pair[0].id != "parameters")]
+    ]
+    nbformat.write(notebook, tmp_path / "twice.ipynb")
     out = tmp_path / NOTEBOOK.name
-    papermill.execute_notebook(NOTEBOOK, out, given, progress_bar=False)
+    papermill.execute_notebook(tmp_path / "twice.ipynb", out, given, progress_bar=False)
     assert check.problems(out, notebook=NOTEBOOK.stem, expected=given) == []
-    record = nbformat.read(out, as_version=4).cells[-1].outputs[0].data[facts.RECORD_MIME]
+    cells = {cell.id: cell for cell in nbformat.read(out, as_version=4).cells}
+    record = cells["record"].outputs[0].data[facts.RECORD_MIME]
     assert record["data"]["subset"] is True and len(record["facts"]) >= 10
+    shown = {name: [output.get("data") for output in cell.get("outputs", [])] for name, cell in cells.items()}
+    again = [name for name in shown if f"{name}-again" in shown and name != "play"]
+    assert len(again) > 20 and all(shown[name] == shown[f"{name}-again"] for name in again)
 
 
 def test_every_work_that_is_linked_is_listed():
