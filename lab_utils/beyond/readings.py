@@ -41,7 +41,7 @@ def blind(facing: pd.DataFrame) -> Markdown:
         return Markdown(text + "**Surprise:** one level is a better school than all of them.")
     least = ahead.mean().idxmin()
     behind = mean_interval(-ahead[least])
-    if behind.mean > 0:
+    if behind.low > 0:
         text += f"**Surprise:** even there, the one that *{least}* is behind, by {_told(behind, 'dB')}. "
     worst = facing.groupby(["denoiser", "level"])["psnr"].mean().idxmin()
     return Markdown(text + f"The worst of all is the one that *{worst[0]}*, at level {worst[1]:g}.")
