@@ -12,6 +12,7 @@ import pandas as pd
 import papermill
 import pytest
 from click.testing import CliRunner
+from ipywidgets import fixed, interactive
 
 from lab_utils import beyond, data, facts, metrics, settings
 from lab_utils.beyond import readings
@@ -19,7 +20,7 @@ from lab_utils.beyond.scores import CODE_SIZE, auroc
 from lab_utils.cli import main
 from lab_utils.course.batch import find_notebooks
 from lab_utils.errors import LabError
-from lab_utils.noise import corrupt, to_unit
+from lab_utils.noise import KINDS, corrupt, to_unit
 from lab_utils.running import check
 from lab_utils.training import Recipe, batches
 
@@ -203,6 +204,17 @@ def test_explore_moves_the_picture(score_run):
     moved = beyond.explore(score_run, TEST[:4], "masking", 0.3, first=3.0)
     assert "Masking noise of level 0.3" in still.alt and still.alt != moved.alt
     assert score_run.encoder.output_shape == (None, CODE_SIZE)
+
+
+def test_a_slider_moves_the_picture(score_run):
+    what = {"run": fixed(score_run), "digits": fixed(TEST[:4]), "kind": list(KINDS)}
+    panel = interactive(beyond.explore, **what, level=(0.05, 1.0, 0.05), first=(-3.0, 3.0), second=(-3.0, 3.0))
+    kind, level, *_ = panel.kwargs_widgets[2:]
+    panel.update()
+    assert "Gaussian noise of level 0.5" in panel.result.alt
+    kind.value, level.value = "masking", 0.2
+    panel.update()
+    assert "Masking noise of level 0.2" in panel.result.alt
 
 
 # Exercises: each does what it says -------------------------------------------------------------------------------
