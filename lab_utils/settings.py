@@ -82,10 +82,10 @@ class InLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 12_000,
+            "train_digits": 8_000,
             "epochs": 1,
             "batch_size": 32,
-            "compact_epochs": 8,
+            "compact_epochs": 6,
             "reference_epochs": 1,
             "repeats": 2,
             "test_digits": 1_000,
@@ -132,10 +132,10 @@ class PostLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 4_096,
-            "epochs": 8,
+            "train_digits": 2_560,
+            "epochs": 3,
             "trials": 4,
-            "repeats": 3,
+            "repeats": 2,
             "score_digits": 500,
             "workers": 2,
         },

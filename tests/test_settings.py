@@ -195,7 +195,7 @@ def test_minutes_are_a_positive_number(minutes):
     [
         ("02_in_lab", {"code_size": 256, "test_digits": 200}, "test_digits = 200"),
         ("02_in_lab", {"code_size": 784, "train_digits": 500}, "code_size = 784"),
-        ("03_post_lab", {"score_digits": 4_500}, "score_digits = 4500"),
+        ("03_post_lab", {"score_digits": 3_000}, "score_digits = 3000"),
         ("03_post_lab", {"train_digits": 500, "score_digits": 501}, "score_digits = 501"),
         ("03_post_lab", {"profile": "full", "train_digits": 500}, "score_digits = 5000"),
     ],
