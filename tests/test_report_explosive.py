@@ -157,3 +157,11 @@ def test_generated_answers_stay_within_bounds_and_none_is_dropped() -> None:
 
     bounded()
     assert len(counted) >= 200 and any(counted) and not all(counted)
+
+
+@pytest.mark.parametrize("text", ["A **word** and $x^2$ for a temporary folder.", EXPLOSIVE["quotations"] + "!"])
+def test_a_conversion_leaves_no_file_behind(tmp_path, own_cache, monkeypatch, text):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    markdown.convert(frozenset({markdown.Fragment(text, "answer")}))
+    assert list((tmp_path / "temporary").iterdir()) == list((own_cache / "scratch").iterdir()) == []

@@ -1,6 +1,7 @@
 """Work on untrusted text in child processes, whose time and memory are bounded."""
 
 import json
+import os
 import queue
 import subprocess
 import tempfile
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import psutil
+
+from lab_utils import files
 
 LONGEST_REPLY = 32 << 20  # bytes; a reply is read into this process
 POLL = 0.02  # seconds between two looks at the child's memory
@@ -83,21 +86,25 @@ def _too_slow(seconds: float) -> Failure:
 
 @contextmanager
 def _child(command: Sequence[str], items: Sequence[Any]) -> Iterator[tuple[psutil.Popen, queue.Queue]]:
-    """A running child and the lines that it prints; it is killed at the end, whatever happens."""
+    """A running child and the lines that it prints; it is killed at the end, and what it leaves is deleted."""
     lines: queue.Queue[bytes] = queue.Queue()
-    with tempfile.TemporaryFile() as request:
-        request.write(json.dumps(items).encode())
-        request.seek(0)
-        process = psutil.Popen(command, stdin=request, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
-    reader.start()
-    try:
-        yield process, lines
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-        process.stdout.close()
+    with files.scratch() as scratch:
+        environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+        with tempfile.TemporaryFile() as request:
+            request.write(json.dumps(items).encode())
+            request.seek(0)
+            process = psutil.Popen(
+                command, stdin=request, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            )
+        reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
+        reader.start()
+        try:
+            yield process, lines
+        finally:
+            process.kill()
+            process.wait()
+            reader.join()
+            process.stdout.close()
 
 
 def _read(stream: IO[bytes], lines: queue.Queue) -> None:
