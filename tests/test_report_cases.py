@@ -141,7 +141,8 @@ def test_text_below_an_answer_is_of_that_answer_until_the_next_question(folder: 
         place = nb.cells.index(answer_of(nb))
         nb.cells.insert(place + 1, new_markdown_cell("# NEXT\n\nMore of it."))
         nb.cells.insert(place + 2, run_cell("print(1)", new_output("stream", text="BELOW\n")))
-        nb.cells.insert(place + 4, new_markdown_cell("ELSEWHERE"))
+        asked = next(i for i in range(place, len(nb.cells)) if "question" in nb.cells[i].metadata.get("tags", []))
+        nb.cells.insert(asked + 1, new_markdown_cell("ELSEWHERE"))
         nb.cells.append(run_cell("1 + 1", shown("text/plain", "SCRATCH")))
 
     edit(folder, add)

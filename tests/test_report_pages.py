@@ -116,7 +116,7 @@ def test_the_first_page_is_one_page_whatever_it_says(tmp_path: Path) -> None:
             if "answer" in cell.metadata:
                 cell.source = ""
         for row in record_of(nb)["hypotheses"]:
-            row |= {"verdict": "cannot be measured", "published": dict(row)}
+            row |= {"verdict": "cannot be measured", "published": "not resolved, +1.5 (+1 to +2.25) points"}
 
     path = tmp_path / "report.pdf"
     assert pdf.write(brief(compose(hand_in(tmp_path, worst))), path) <= 12
@@ -271,17 +271,17 @@ def test_changed_code_is_counted_and_shown(tmp_path: Path) -> None:
 def test_any_verdict_and_a_published_run_are_printed(tmp_path: Path, verdict: str) -> None:
     def judge(nb, name) -> None:
         for row in record_of(nb)["hypotheses"]:
-            row |= {"verdict": verdict, "published": {"effect": 1.5, "low": 1, "high": 2.25, "verdict": "supported"}}
+            row |= {"verdict": verdict, "published": "supported, +1.5 (+1 to +2.25) dB"}
 
     report = compose(hand_in(tmp_path, judge))
     row = report.hypotheses[0]
-    assert (row.verdict, row.published) == (verdict, ("1.5 [1, 2.25]", "supported"))
+    assert (row.verdict, row.published) == (verdict, ("+1.5 (+1 to +2.25) dB", "supported"))
     assert sign(row) in ("yes", "small", "no", "open")
     assert f"> {verdict}<" in html.render(report).replace('">', "> ")
     if verdict != "漢?":
         path = tmp_path / "report.pdf"
         assert pdf.write(brief(report), path) <= 12
-        assert "[1, 2.25]" in PdfReader(path).pages[0].extract_text()
+        assert "(+1 to +2.25)" in PdfReader(path).pages[0].extract_text()
 
 
 NUMBERS = [
@@ -325,7 +325,7 @@ def test_an_output_that_was_edited_is_refused_by_cell(tmp_path: Path) -> None:
 
     def edit(nb) -> None:
         output = output_of(nb, "denoised-facts")
-        output.data["text/markdown"] = output.data["text/markdown"].replace("17.9", "35.0")
+        output.data["text/markdown"] = re.sub(r"\d+\.\d\d", "35.00", output.data["text/markdown"], count=1)
 
     (problem,) = check.problems(stamped(tmp_path, edit), notebook="02_in_lab")
     assert "not what was put out" in problem and "(denoised-facts)" in problem

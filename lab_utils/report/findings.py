@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from lab_utils.report.evidence import KEY, KEYS
 from lab_utils.report.markdown import Fragment
@@ -37,19 +36,15 @@ def of_hypothesis(part: str, row: HypothesisRow) -> Finding:
     """A statement of the manual: its test and the effect with its interval."""
     interval = _with_interval(row.effect, row.low, row.high)
     measured = ABSENT if row.effect is None else f"{interval} {row.unit}".strip()
-    threshold = (row.model_extra or {}).get("threshold")
-    threshold = threshold if isinstance(threshold, int | float) else None
-    numbers = (row.effect, row.low, row.high, threshold)
+    numbers = (row.effect, row.low, row.high, row.threshold)
     told = (part, _inline(row.statement), measured, _inline(row.test), row.verdict, row.id, row.unit)
-    return Finding(*told, *numbers, published=_published((row.model_extra or {}).get("published")))
+    return Finding(*told, *numbers, published=_published(row.published))
 
 
-def _published(row: Any) -> tuple[str, str] | None:
-    """Effect with interval, and verdict, of the same hypothesis in the published run."""
-    if not isinstance(row, dict):
-        return None
-    numbers = [value if isinstance(value, int | float) else None for value in map(row.get, ("effect", "low", "high"))]
-    return _with_interval(*numbers), str(row.get("verdict", ""))
+def _published(said: str) -> tuple[str, str] | None:
+    """Effect with interval, and verdict, of the same hypothesis in the published run, which tells the verdict first."""
+    verdict, _, measured = said.partition(", ")
+    return (measured, verdict) if said else None
 
 
 def _with_interval(effect: float | None, low: float | None, high: float | None) -> str:
