@@ -19,7 +19,7 @@ from lab_utils.report.compose import compose
 from lab_utils.running import original
 from lab_utils.running.runner import run_notebook
 from lab_utils.running.source import read_notebook
-from lab_utils.settings import NOTEBOOKS
+from lab_utils.settings import SERIES
 
 LAB = original.FOLDER
 SMALL_RUBRIC = "total = 6\n[all]\npre_lab-1 = 1\nin_lab-1 = 2\npost_lab-1 = 3\n"
@@ -34,7 +34,7 @@ def out(tmp_path_factory) -> Path:
 
 
 def cells(folder: Path) -> list[nbformat.NotebookNode]:
-    return [cell for name in NOTEBOOKS for cell in nbformat.read(folder / f"{name}.ipynb", as_version=4).cells]
+    return [cell for name in SERIES for cell in nbformat.read(folder / f"{name}.ipynb", as_version=4).cells]
 
 
 def tags(cell: nbformat.NotebookNode) -> list[str]:
@@ -60,11 +60,11 @@ def test_every_answer_has_nbgraders_metadata_and_the_points_add_up(out):
     assert all(each.schema_version == 3 and each.grade and each.solution for each in told)
     viva = [each.points for each in told if each.grade_id.startswith("viva")]
     assert sum(viva) == 10
-    assert "nbgrader" not in "".join((LAB / f"{name}.ipynb").read_text(encoding="utf-8") for name in NOTEBOOKS)
+    assert "nbgrader" not in "".join((LAB / f"{name}.ipynb").read_text(encoding="utf-8") for name in SERIES)
 
 
 def test_the_first_and_the_last_thing_read_are_whose_it_is_and_how_it_is_handed_in(out):
-    for name in NOTEBOOKS:
+    for name in SERIES:
         made = nbformat.read(out / "students" / f"{name}.ipynb", as_version=4).cells
         assert "your name and your ID" in made[1].source and "dae-lab submit" in made[-1].source
         assert "report-skip" in tags(made[1]) and "report-skip" in tags(made[-1])
@@ -119,7 +119,7 @@ def test_a_rubric_that_does_not_add_up_is_refused_before_anything_is_written(tmp
 
 
 def test_the_labs_rubric_is_the_manuals():
-    ids = [id for name in NOTEBOOKS for id in released.answer_ids(read_notebook(LAB / f"{name}.ipynb"))]
+    ids = [id for name in SERIES for id in released.answer_ids(read_notebook(LAB / f"{name}.ipynb"))]
     points = read_rubric(None, ids)
     sections = {"pre-lab": 12, "in-lab": 16, "post-lab": 12, "viva": 10}
     assert {key: sum(worth for id, worth in points.items() if id.startswith(key)) for key in sections} == sections
@@ -165,7 +165,7 @@ def test_nbgraders_own_commands_take_the_released_notebooks(out, tmp_path):
         '"nbgrader.preprocessors.SaveAutoGrades", "nbgrader.preprocessors.CheckCellMetadata"]',
     ]
     (course / "nbgrader_config.py").write_text("\n".join(config))
-    for name in NOTEBOOKS:
+    for name in SERIES:
         target = course / "source" / "exp13" / f"{name}.ipynb"
         target.write_bytes((out / "students" / target.name).read_bytes())
     environment = os.environ | {
