@@ -13,7 +13,7 @@ from lab_utils.course.submission import submit
 from lab_utils.errors import LabError
 from lab_utils.manual import ANSWER_PROMPT
 from lab_utils.running import original
-from lab_utils.settings import NOTEBOOKS
+from lab_utils.settings import SERIES
 
 MINE = {"student_id": "0012345", "student_name": "தமிழ்ச்செல்வன்"}
 PROMPT = ANSWER_PROMPT.strip("*")
@@ -45,7 +45,7 @@ def test_it_holds_all_of_the_work_and_a_manifest_that_says_so(notebooks, tmp_pat
     made = submit(tmp_path / "out", notebooks, MINE)
     assert made.archive == tmp_path / "out" / "0012345_exp13.zip"
     packed = content(made.archive)
-    names = [f"{folder}/{name}.ipynb" for folder in ("executed", "notebooks") for name in NOTEBOOKS]
+    names = [f"{folder}/{name}.ipynb" for folder in ("executed", "notebooks") for name in SERIES]
     assert set(packed) == {*names, "manifest.json", "0012345_exp13_report.html", "0012345_exp13_report.pdf"}
     told = json.loads(packed["manifest.json"])
     assert told["files"] == {n: hashlib.sha256(c).hexdigest() for n, c in packed.items() if n != "manifest.json"}
