@@ -38,7 +38,8 @@ def of_hypothesis(part: str, row: HypothesisRow) -> Finding:
     measured = ABSENT if row.effect is None else f"{interval} {row.unit}".strip()
     numbers = (row.effect, row.low, row.high, row.threshold)
     told = (part, _inline(row.statement), measured, _inline(row.test), row.verdict, row.id, row.unit)
-    return Finding(*told, *numbers, published=_published(row.published))
+    alone = row.holm not in ("", row.verdict)
+    return Finding(*told, *numbers, published=_published(row.published), alone=alone)
 
 
 def _published(said: str) -> tuple[str, str] | None:

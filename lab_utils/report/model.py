@@ -164,7 +164,8 @@ class Part:
 class Finding:
     """A row of the verdict tables, ready to print; the numbers are there for the plot.
 
-    ``published`` is the same row of the published run, if the record tells it: (measured, verdict).
+    ``published`` is the same row of the published run, if the record tells it: (measured, verdict). ``alone``: the
+    verdict is that of this test alone, and not resolved when all tests are counted together (Holm).
     """
 
     part: str
@@ -179,6 +180,7 @@ class Finding:
     high: float | None = None
     threshold: float | None = None
     published: tuple[str, str] | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True)

@@ -166,4 +166,5 @@ def _finding(row: Finding, markup: dict[Fragment, Markup]) -> dict[str, Any]:
         "sign": sign(row),
         "bar": forest.bar(row, sign(row)),
         "published": [visible(text) for text in row.published or ()],
+        "alone": row.alone,
     }
