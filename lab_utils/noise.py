@@ -9,6 +9,8 @@ Vincent et al. (2010), "Stacked Denoising Autoencoders", JMLR 11, section 3.3: G
 salt-and-pepper noise. Manual, In-Lab Program 1: Gaussian noise of standard deviation 0.5, clipped to [0, 1].
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lab_utils.errors import LabError
@@ -66,7 +68,9 @@ def check(kind: str, level: float | np.ndarray) -> None:
         raise LabError(f"noise_level = {level!r} is out of range.", f"0 to {MAX_LEVEL:g}", "The manual uses 0.5.")
 
 
-def corrupt(digits: np.ndarray, kind: str, level: float | np.ndarray, seed: int, *, clip: bool = True) -> np.ndarray:
+def corrupt(
+    digits: np.ndarray, kind: str, level: float | np.ndarray, seed: int | Sequence[int], *, clip: bool = True
+) -> np.ndarray:
     """Corrupt digits with noise that depends on ``seed`` alone.
 
     Parameters
@@ -77,8 +81,8 @@ def corrupt(digits: np.ndarray, kind: str, level: float | np.ndarray, seed: int,
         A key of ``KINDS``.
     level : float, or ndarray of shape (n,)
         Noise level in [0, 1], of all or of each; its meaning depends on the kind, see ``KINDS``.
-    seed : int
-        Random state.
+    seed : int or sequence of int
+        Random state; a sequence is a stream beside those of its first number alone.
     clip : bool
         False leaves Gaussian noise and speckle as they fall.
 

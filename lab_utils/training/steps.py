@@ -18,6 +18,9 @@ from lab_utils.training.run import BATCH
 VALIDATION_NOISE = 9_999
 """Random state of the validation digits' noise: the same in every epoch of every run."""
 
+STATIC_NOISE = 2
+"""The stream, of those of a recipe's seed, of static noise: a test digit never has the noise of a training digit."""
+
 
 Train = Callable[[tf.data.Iterator, tf.Tensor], tf.Tensor]
 Score = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -43,7 +46,7 @@ def batches(digits: np.ndarray, recipe: Recipe) -> tf.data.Dataset:
     _, size = steps_per_epoch(digits, recipe)
     clean_digits = tf.constant(digits)
     if recipe.static_noise:
-        fixed = tf.constant(fixed_noise(digits, recipe, recipe.seed))
+        fixed = tf.constant(fixed_noise(digits, recipe, (recipe.seed, STATIC_NOISE)))
 
     @tf.autograph.experimental.do_not_convert  # it has nothing to convert, and leaves files behind
     def pair(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -64,11 +67,11 @@ def batches(digits: np.ndarray, recipe: Recipe) -> tf.data.Dataset:
     return order.map(pair, num_parallel_calls=1, deterministic=True).prefetch(4)
 
 
-def fixed_noise(digits: np.ndarray, recipe: Recipe, seed: int) -> np.ndarray:
+def fixed_noise(digits: np.ndarray, recipe: Recipe, seed: int | tuple[int, ...]) -> np.ndarray:
     """Digits with the recipe's noise, (n, 28, 28) float32, drawn once and for all."""
     level = recipe.noise_level
     if recipe.lowest_level is not None:
-        level = np.random.default_rng([seed, 1]).uniform(recipe.lowest_level, level, len(digits))
+        level = np.random.default_rng((*np.atleast_1d(seed), 1)).uniform(recipe.lowest_level, level, len(digits))
     return corrupt(digits, recipe.noise_kind, level, seed, clip=recipe.clip)
 
 
