@@ -17,7 +17,7 @@ from typing import Any
 from lab_utils import files, machine
 from lab_utils.errors import LabError
 from lab_utils.facts import RECORD_MIME
-from lab_utils.settings import NOTEBOOKS
+from lab_utils.settings import SERIES
 
 PATH = Path(__file__).with_name("published.json")
 KEPT = ("id", "effect", "low", "high", "unit", "seeds", "verdict", "holm", "note")
@@ -58,7 +58,7 @@ def collect(folder: Path) -> dict[str, Any]:
     from lab_utils.verdicts.hypotheses import HYPOTHESES
     from lab_utils.verdicts.thresholds import HYPOTHESES as LIMITS
 
-    records = [_record(folder / f"{name}.ipynb") for name in NOTEBOOKS]
+    records = [_record(folder / f"{name}.ipynb") for name in SERIES]
     return {
         "hypotheses": digest(HYPOTHESES, LIMITS),
         "date": datetime.date.today().isoformat(),
