@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -25,6 +26,7 @@ from lab_utils.study.space import (
     EQUAL_STEPS,
     HYPERPARAMETER_NAMES,
     HYPERPARAMETERS,
+    RETUNED,
     STRENGTHS,
     Setting,
     distributions,
@@ -80,7 +82,8 @@ def test_one_factor_turns_each_hyperparameter_alone(profile):
     for varied, setting in settings[1:]:
         differ = {name for name in vars(BASE) if getattr(setting, name) != getattr(BASE, name)}
         name, _, where = varied.partition(" at ")
-        assert differ - {"strength"} == {name} | {EQUAL_STEPS: {"passes"}, DEPTH: {"hidden_layers"}, "": set()}[where]
+        told = {name} | {EQUAL_STEPS: {"passes"}, DEPTH: {"hidden_layers"}, "": set()}[where]
+        assert differ - {"strength"} in (told, told | {"learning_rate"} if name in RETUNED else told)
         assert to_params(setting).keys() <= dict(distributions()).keys()
     assert len({setting for _, setting in settings}) == len(settings)
 
@@ -280,26 +283,45 @@ def test_searches_draw_their_own_settings_and_more_trials_only_add_some():
 SMALL = Plan(stages=("random", "tpe"), trials=3, budget=replace(BUDGET, epochs=1))
 
 
+@pytest.fixture(scope="module")
+def small(digits, tmp_path_factory) -> tuple[Path, pd.DataFrame]:
+    """A small study, made by two processes, and the cache that holds its trials."""
+    place = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as environment:
+        in_cache(environment, place)
+        return place, run_study(SMALL, digits, workers=2)
+
+
+def in_cache(environment: pytest.MonkeyPatch, place: Path) -> None:
+    environment.setenv("DAE_LAB_USE_CACHE", "1")
+    environment.setenv("DAE_LAB_CACHE", str(place))
+
+
+@pytest.fixture
+def with_small(small, monkeypatch) -> pd.DataFrame:
+    """The small study, with its trials in the cache."""
+    in_cache(monkeypatch, small[0])
+    return small[1]
+
+
 def seconds(frame: pd.DataFrame) -> list[float]:
     """What the trials measured of themselves: no two trainings take equally long."""
     return frame["seconds"].tolist()
 
 
-def test_more_trials_only_add_trials_and_a_complete_study_computes_nothing(own_cache, digits):
-    first = run_study(SMALL, digits)
-    assert first.attrs["computed"] == 6
+def test_more_trials_only_add_trials_and_a_complete_study_computes_nothing(with_small, digits):
+    assert with_small.attrs["computed"] == 6
     more = run_study(replace(SMALL, trials=4), digits)
-    assert len(more) == 8 and more.attrs["computed"] == 2
+    assert len(more) == 8 and more.attrs["computed"] <= 2
     for stage in ("random", "tpe"):
-        assert seconds(more[more["stage"] == stage])[:3] == seconds(first[first["stage"] == stage])
+        assert seconds(more[more["stage"] == stage])[:3] == seconds(with_small[with_small["stage"] == stage])
     again = run_study(SMALL, digits)
     assert again.attrs["computed"] == 0
-    pd.testing.assert_frame_equal(first, again)
-    assert run_study(replace(SMALL, stages=("random",), seed=14), digits).attrs["computed"] == 3
+    pd.testing.assert_frame_equal(with_small, again)
+    assert run_study(replace(SMALL, stages=("random",), trials=1, seed=14), digits).attrs["computed"] == 1
 
 
-def test_a_complete_study_starts_no_process_and_no_tensorflow(own_cache, digits):
-    run_study(SMALL, digits, workers=2)
+def test_a_complete_study_starts_no_process_and_no_tensorflow(with_small):
     program = f"""
 import sys, multiprocessing
 from lab_utils import settings
@@ -315,20 +337,20 @@ assert frame.attrs["computed"] == 0 and "tensorflow" not in sys.modules and not 
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
-def test_two_processes_find_what_one_finds(digits):
+def test_two_processes_find_what_one_finds(small, digits):
     """The same trials, TPE's proposals included; how many threads share the sums decides their last bits."""
-    one, two = (run_study(SMALL, digits, workers=workers) for workers in (1, 2))
+    one, two = run_study(SMALL, digits), small[1]
     planned = ["stage", "trial", "state", *SETTING_NAMES, "seed"]
     pd.testing.assert_frame_equal(one[planned], two[planned])
     np.testing.assert_allclose(one["error"], two["error"], rtol=1e-3)
 
 
 def test_other_digits_or_another_budget_are_another_study(own_cache, digits):
-    plan = replace(SMALL, stages=("random",), trials=2)
+    plan = replace(SMALL, stages=("random",), trials=1)
     run_study(plan, digits)
     other = replace(digits, train=digits.train[::-1].copy())
-    assert run_study(plan, other).attrs["computed"] == 2
-    assert run_study(replace(plan, budget=replace(plan.budget, noise_level=0.4)), digits).attrs["computed"] == 2
+    assert run_study(plan, other).attrs["computed"] == 1
+    assert run_study(replace(plan, budget=replace(plan.budget, noise_level=0.4)), digits).attrs["computed"] == 1
 
 
 def test_tpe_stops_what_is_worse_than_the_median(digits):
@@ -339,7 +361,7 @@ def test_tpe_stops_what_is_worse_than_the_median(digits):
     assert len(pruned) and (pruned["epochs"] < 3).all() and (pruned["curve"].map(len) == pruned["epochs"]).all()
 
 
-def test_a_finished_study_is_exported_once_and_grows(tmp_path, own_cache, digits):
+def test_a_finished_study_is_exported_once_and_grows(tmp_path, with_small, digits):
     address = f"sqlite:///{tmp_path / 'x.db'}"
     run_study(SMALL, digits, address)
     frame = run_study(replace(SMALL, trials=4), digits, address)
@@ -350,13 +372,13 @@ def test_a_finished_study_is_exported_once_and_grows(tmp_path, own_cache, digits
         assert [trial.value for trial in trials] == pytest.approx(rows["error"].tolist())
         assert [trial.params["code_size"] for trial in trials] == rows["code_size"].tolist()
     with pytest.raises(LabError, match="another study"):
-        run_study(replace(SMALL, seed=14), digits, address)
+        run_study(replace(SMALL, trials=1, seed=14), digits, address)
 
 
 @pytest.mark.parametrize("address", ["sqlite:////nowhere/x.db", "bogus", "postgresql://me:secret@127.0.0.1:1/x"])
-def test_a_database_that_cannot_be_used_is_named_without_its_password(own_cache, digits, address):
+def test_a_database_that_cannot_be_used_is_named_without_its_password(with_small, digits, address):
     with pytest.raises(LabError, match="storage") as raised:
-        run_study(replace(SMALL, stages=("random",), trials=2), digits, address)
+        run_study(replace(SMALL, stages=("random",), trials=1), digits, address)
     assert "secret" not in str(raised.value) and raised.value.__suppress_context__
 
 
@@ -372,7 +394,7 @@ from lab_utils.study.run import run_study
 
 if __name__ == "__main__":
     budget = Budget(train_digits=400, epochs=1, score_digits=200, probe_digits=200, width=16)
-    plan = Plan(stages=("random", "tpe"), trials=8, budget=budget)
+    plan = Plan(stages=("random", "tpe"), trials=5, budget=budget)
     frame = run_study(plan, Digits.of(load_mnist("embedded"), budget), workers=2)
     Path(sys.argv[1]).write_bytes(csv(frame))
     print(frame.attrs["computed"])
@@ -380,28 +402,29 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-@pytest.mark.parametrize("victim", ["parent", "worker"])
-def test_a_study_that_is_killed_goes_on(tmp_path, own_cache, victim):
+def test_a_study_whose_processes_are_killed_goes_on(tmp_path, own_cache):
+    """A worker that is killed is replaced; a parent that is killed takes its workers along, and is run again."""
     command = [sys.executable, "-c", STUDY, str(tmp_path / "trials.csv")]
     killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    until = time.monotonic() + 100
-    while len(list((own_cache / "results").glob("*.entry"))) < 3:
-        assert killed.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
-    family = psutil.Process(killed.pid).children(recursive=True)
-    if victim == "worker":
-        next(each for each in family if "multiprocessing.spawn" in " ".join(each.cmdline())).kill()
-        assert killed.wait(timeout=200) == 0
-    else:
-        killed.kill()
-        killed.wait()
-        assert psutil.wait_procs(family, timeout=10)[1] == []
-        assert not (tmp_path / "trials.csv").exists()
-        done = subprocess.run(command, check=True, timeout=200, stdout=subprocess.PIPE, text=True)
-        assert 0 < int(done.stdout) <= 13
+
+    def family_after(entries: int) -> list[psutil.Process]:
+        until = time.monotonic() + 150
+        while len(list((own_cache / "results").glob("*.entry"))) < entries:
+            assert killed.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+        return psutil.Process(killed.pid).children(recursive=True)
+
+    first = family_after(2)
+    next(each for each in first if "multiprocessing.spawn" in " ".join(each.cmdline())).kill()
+    family = first + family_after(4)
+    killed.kill()
+    killed.wait()
     assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert not (tmp_path / "trials.csv").exists()
+    done = subprocess.run(command, check=True, timeout=200, stdout=subprocess.PIPE, text=True)
+    assert 0 < int(done.stdout) <= 6
     trials = pd.read_csv(tmp_path / "trials.csv")
-    assert trials.groupby("stage")["trial"].apply(sorted).tolist() == [list(range(8))] * 2
+    assert trials.groupby("stage")["trial"].apply(sorted).tolist() == [list(range(5))] * 2
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,12 @@ ARGUMENTS = {"code_l1": "l1", "code_l2": "l2"}
 EQUAL_STEPS, DEPTH = "equal steps", "3 hidden layers"
 """What else is changed with a hyperparameter: ``varied`` is then "batch_size at equal steps"."""
 
+RETUNED = ("activation", "hidden_layers", "batch_size")
+"""Hyperparameters whose changed values are compared at a learning rate of their own, see ``rates``."""
+
+RATES: dict[tuple[str, Any], float] = {}
+"""The learning rate of each (what is varied, its value), from ``make rates``; the base's where none is named."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -161,7 +167,8 @@ def one_factor_settings(profile: str) -> list[tuple[str, Setting]]:
     """The base setting (varied "base"), then each hyperparameter's other values in turn: (what is varied, setting).
 
     Two things one at a time cannot show are added: batch sizes at the steps of the base, not its digits, and
-    saturating activations where there is depth for a gradient to vanish in.
+    saturating activations where there is depth for a gradient to vanish in. Another activation, depth or batch size
+    comes with the learning rate that suits it, as the base does (``RATES``).
     """
     values = {each.name: getattr(each, profile) for each in HYPERPARAMETERS}
     turned = [(name, changed(BASE, name, value)) for name in values for value in values[name]]
@@ -170,7 +177,13 @@ def one_factor_settings(profile: str) -> list[tuple[str, Setting]]:
     deep = [replace(BASE, activation=activation, hidden_layers=3) for activation in ("sigmoid", "tanh")]
     extra = [(f"batch_size at {EQUAL_STEPS}", setting) for setting in equal]
     extra += [(f"activation at {DEPTH}", setting) for setting in deep]
-    return [("base", BASE), *turned, *extra]
+    return [("base", BASE), *((varied, _at_its_rate(varied, setting)) for varied, setting in (*turned, *extra))]
+
+
+def _at_its_rate(varied: str, setting: Setting) -> Setting:
+    """The setting at the learning rate that was found for what is varied."""
+    value = getattr(setting, varied.split(" at ")[0])
+    return replace(setting, learning_rate=RATES.get((varied, value), setting.learning_rate))
 
 
 def grid_settings(seed: int) -> list[Setting]:
