@@ -199,7 +199,7 @@ def executed(folder: Path, profile: str) -> Path:
     """Three executed notebooks, with the record alone."""
     table = study_table(noise=1e-3)
     rows = {"03_post_lab": judge({"study": table}), "01_pre_lab": judge({"pca": wide_table("pca", 1e-3)})}
-    for name in NOTEBOOKS:
+    for name in SERIES:
         lab = check(name, {"profile": profile, "student_name": "Asha Rao"})
         record = facts.Record(lab, {}, facts.Facts(), rows.get(name))
         output = nbformat.v4.new_output("display_data", data=record._repr_mimebundle_())
@@ -344,7 +344,7 @@ def claims(path: Path) -> list[ast.Call]:
 
 def test_the_thresholds_in_the_notebooks_are_those_of_the_one_file():
     shown = {}
-    for name in SERIES:
+    for name in NOTEBOOKS:
         for call in claims(Path(__file__).parent.parent / "notebooks" / f"{name}.ipynb"):
             name, limit, *unit = (ast.literal_eval(call.args[place]) for place in (0, *range(4, len(call.args))))
             shown[name] = (limit, *(unit or [""]))

@@ -80,4 +80,18 @@ FACTS = {
     "small-code-worse": Threshold(2, "%", FIRST, "The smallest change of error that counts."),
     "low-rate-slow": Threshold(10, "%", FIRST, "Five times the smallest change of error that counts."),
     "tuning-helps": Threshold(-3, "%", FIRST, "A choice by validation may miss the best by a little."),
+    "n2n-biased": Threshold(1, "dB", SECOND, "The smallest gain in PSNR that counts."),
+    "n2n-mended": Threshold(0.5, "", SECOND, "Half of what the bias had cost."),
+    "blind-ahead": Threshold(0.3, "dB", SECOND, "A mean over all levels: a third of what counts for one."),
+    "tweedie": Threshold(1e-6, "of a pixel", SECOND, "What rounding in float64 leaves, and no more."),
+    "drawn": Threshold(50, "%", SECOND, "Most is more than half."),
+    "spread": Threshold(5, "classes", SECOND, "Half of the ten classes."),
+    "no-copies": Threshold(0.5, "", SECOND, "Half as far from its nearest training digit as a test digit is."),
+    "varied": Threshold(0.9, "", SECOND, "A tenth less than real digits would hardly be seen."),
+    "learns": Threshold(0.5, "dB", SECOND, "Half of the smallest gain in PSNR that counts."),
+    "generalises": Threshold(0.5, "dB", SECOND, "Half of the smallest gain in PSNR that counts."),
+    "alarm": Threshold(0.6, "", SECOND, "A coin has 0.5: a fifth of the way to certainty."),
+    "alarm-fails": Threshold(0.55, "", SECOND, "A coin has 0.5, and few digits move that by 0.05."),
+    "turned": Threshold(0.85, "", SECOND, "Seven tenths of the way from a coin to certainty."),
 }
+"""The claims of each notebook, in its order. Those of the fourth were set when its prototypes had been seen."""
