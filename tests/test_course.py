@@ -21,6 +21,7 @@ from lab_utils.course.batch import run_class
 from lab_utils.course.names import folder_name
 from lab_utils.course.summary import SCRIPT
 from lab_utils.files import WRITTEN
+from lab_utils.report import html
 from lab_utils.running import check
 
 NOTEBOOK_FILES = {"01_pre_lab.ipynb", "02_in_lab.ipynb", "03_post_lab.ipynb"}
@@ -148,6 +149,16 @@ def test_what_is_done_is_skipped_and_what_changed_is_done(ended):
     assert first.seconds["01_pre_lab"] == again[0].seconds["01_pre_lab"]
     assert made_at(out, good) != after
     assert "another body" in (out / "0012345" / "03_post_lab.ipynb").read_text()
+
+
+def test_a_report_of_another_style_sheet_is_made_again(ended, monkeypatch):
+    base, students, _, notebooks, out, _ = ended
+    styles = base / "styles"
+    shutil.copytree(html.TEMPLATES, styles)
+    (styles / "report.css").write_text("body { color: black }")
+    monkeypatch.setattr(html, "TEMPLATES", styles)
+    (result,) = run_class(write_roster(base / "styled.csv", students[1:2]), out, notebooks)
+    assert not result.reused and "body { color: black }" in (out / "0012345" / "0012345_exp13_report.html").read_text()
 
 
 def start_batch(roster: Path, out: Path, notebooks: Path, *more: str) -> subprocess.Popen:

@@ -227,7 +227,7 @@ def _report(job: Job, outcomes: dict[str, Outcome]) -> tuple[dict[str, Any], dic
     """What is told of the report, its files by name, and whether it was built now: then there are files."""
     told = [nbformat.writes(outcome.notebook) for outcome in outcomes.values()]
     name = report_name(job, outcomes)
-    key = cache.key("lab_utils.report", [told, name, job.options, str(job.pictures)])
+    key = cache.key("lab_utils.report", [told, name, job.options, str(job.pictures), report.templates()])
     kept = cache.get(key) if cache.enabled() and not job.fresh else None
     if kept and all(_holds(job.folder / name, digest) for name, digest in kept["files"].items()):
         return kept, {}, False

@@ -4,14 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_utils import files
 from lab_utils.errors import LabError
-from lab_utils.report import html, model, pdf, word
+from lab_utils.report import html, markdown, model, pdf, word
 from lab_utils.report.brief import brief
 from lab_utils.report.compose import compose
-from lab_utils.report.markdown import convert
 from lab_utils.running import check
 
-__all__ = ["Result", "build"]
+__all__ = ["Result", "build", "templates"]
+
+
+def templates() -> dict[str, str]:
+    """SHA-256 (hex), by name, of the files beside the code that a report is made with."""
+    return {path.name: files.digest(path) for path in (*html.TEMPLATES.iterdir(), markdown.SCRIPT)}
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def build(
 
 def _as_typed(report: model.Report) -> list[str]:
     """Which texts are printed as they were typed, and why."""
-    markup = convert(report.fragments)
+    markup = markdown.convert(report.fragments)
     written = [block for block in report.blocks if isinstance(block, model.Written) and block.fragment in markup]
     return [f"{block.where}: {note}" for block in written if (note := markup[block.fragment].note)]
 
