@@ -160,7 +160,7 @@ def test_hostile_names_print_literally(short: model.Report, tmp_path: Path, name
     assert page.count(str(escape(text.visible(name)))) == 1
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=12, deadline=None, suppress_health_check=SLOW)
 @given(answers=ANSWERS)
 def test_any_answers_make_a_report_that_runs_nothing(short: model.Report, answers: list[str]) -> None:  # noqa: F811
     # A `#panic` that Typst evaluated would stop the compilation; so would unbalanced markup.

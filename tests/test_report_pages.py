@@ -227,27 +227,29 @@ def test_an_answer_that_stands_twice_is_linked_once(tmp_path: Path) -> None:
     assert pdf.render(brief(report)).startswith(b"%PDF")
 
 
-@pytest.mark.parametrize(
-    "text", ["**Why?** See [this](https://example.org/page) and `code_here`, $x^2$ & <b>that</b>.", "## Why $$x$$ so?"]
-)
-def test_a_question_that_was_edited_is_still_found(tmp_path: Path, text: str) -> None:
+def test_a_question_that_was_edited_is_still_found(tmp_path: Path) -> None:
+    link = "**Why?** See [this](https://example.org/page) and `code_here`, $x^2$ & <b>that</b>."
+    texts = cycle([link, "## Why $$x$$ so?"])
+
     def edit(nb, name) -> None:
         for cell in nb.cells:
             if "question" in cell.metadata.get("tags", []):
-                cell.source = text
+                cell.source = next(texts)
 
     report = brief(compose(hand_in(tmp_path, edit)))
     assert sum(isinstance(block, model.Question) for block in report.blocks) == 17
     assert pdf.write(report, tmp_path / "report.pdf") <= 12
 
 
-@pytest.mark.parametrize("text", ["#### Deep\n\ntext", "> ### Quoted\n\n- # listed", "###### x\n\n## y\n\n#### z"])
-def test_headings_go_down_one_level_at_a_time(tmp_path: Path, text: str) -> None:
+def test_headings_go_down_one_level_at_a_time(tmp_path: Path) -> None:
+    texts = ["#### Deep\n\ntext", "> ### Quoted\n\n- # listed", "###### x\n\n## y\n\n#### z"]
+    rest = iter(texts)
+
     def edit(nb, name) -> None:
-        next(cell for cell in nb.cells if cell.id in ("data-text", "study-text")).source = text
+        next(cell for cell in nb.cells if cell.id in ("data-text", "study-text")).source = next(rest)
 
     report = compose(hand_in(tmp_path, edit))
-    assert any(block.text == text for block in report.blocks if isinstance(block, model.Prose))
+    assert {block.text for block in report.blocks if isinstance(block, model.Prose)} >= set(texts)
     assert pdf.render(report).startswith(b"%PDF")  # Typst refuses a gap
 
 
