@@ -502,13 +502,13 @@ def study(
     from lab_utils.running.parameters import checked
     from lab_utils.settings import check
     from lab_utils.study.digits import Digits
-    from lab_utils.study.plan import STAGES, Plan
+    from lab_utils.study.plan import Plan
     from lab_utils.study.run import run_study
     from lab_utils.study.tables import csv
 
     texts = {name: str(value) for name, value in given.items() if value is not None}
     lab = check("03_post_lab", checked("03_post_lab", {"data_source": source} | dict(parameters) | texts))
-    plan = Plan.from_settings(lab, STAGES if search == "all" else (search,))
+    plan = Plan.from_settings(lab, None if search == "all" else (search,))
     digits = Digits.of(load_mnist(lab.data_source, lab.seed), plan.budget)
     trials = run_study(plan, digits, lab.storage, workers=workers, scheduler=scheduler, show_progress=True)
     aside = files.put(out / "trials.csv", csv(trials))

@@ -267,6 +267,8 @@ def test_the_notebook_the_command_and_the_full_run_share_one_plan():
     lab = settings.check("03_post_lab", {"profile": "full", "noise_kind": "speckle", "score_digits": 700, "seed": 4})
     plan = Plan.from_settings(lab)
     assert plan == Plan.from_settings(lab, STAGES)
+    few = Plan.from_settings(settings.check("03_post_lab", {"trials": 19}))
+    assert "tpe" not in few.stages and set(few.stages) == set(STAGES) - {"tpe"}
     assert (plan.budget.noise_kind, plan.budget.score_digits, plan.budget.train_digits) == ("speckle", 700, 8_192)
     assert (plan.trials, plan.repeats, plan.seed) == (lab.trials, lab.repeats, 4)
 

@@ -16,6 +16,9 @@ SEARCHES = ("grid", "random", "tpe")
 STAGES = ("one-factor", *SEARCHES, "confirm", "test")
 FINALISTS = 2
 BASE_SEEDS = 3
+TPE_TRIALS = 20
+"""With fewer trials TPE has next to nothing to learn from, for it draws the first 8 at random: it is left out."""
+
 FRESH = {"one-factor": 0, "confirm": BASE_SEEDS, "test": BASE_SEEDS + 1}
 """Where the seeds of a stage begin, in multiples of ``repeats``: no stage sees another's."""
 
@@ -92,8 +95,13 @@ class Plan:
             )
 
     @classmethod
-    def from_settings(cls, lab: PostLab, stages: tuple[str, ...] = STAGES) -> "Plan":
-        """The plan of the post-lab's parameters: the same for the notebook, ``dae-lab study`` and a full run."""
+    def from_settings(cls, lab: PostLab, stages: tuple[str, ...] | None = None) -> "Plan":
+        """The plan of the post-lab's parameters: the same for the notebook, ``dae-lab study`` and a full run.
+
+        By default it has all stages, "tpe" where there are ``TPE_TRIALS``.
+        """
+        if stages is None:
+            stages = tuple(stage for stage in STAGES if stage != "tpe" or lab.trials >= TPE_TRIALS)
         budget = Budget(
             train_digits=lab.train_digits,
             epochs=lab.epochs,
