@@ -109,22 +109,22 @@ def header(settings: Settings) -> str:
     blank = "\\_\\_\\_\\_\\_\\_\\_\\_"
     s = settings
     rows = [
-        ("Experiment #", s.experiment_number, "Student ID", _literal(s.student_id) or blank),
-        ("Date", _literal(s.date) or blank, "Student Name", _literal(s.student_name) or blank),
-        ("Course Title", _literal(s.course_title), "Academic Year", _literal(s.academic_year)),
-        ("Course Code", _literal(s.course_code), "Seed / profile", f"{s.seed} / {s.profile}"),
+        ("Experiment #", s.experiment_number, "Student ID", literal(s.student_id) or blank),
+        ("Date", literal(s.date) or blank, "Student Name", literal(s.student_name) or blank),
+        ("Course Title", literal(s.course_title), "Academic Year", literal(s.academic_year)),
+        ("Course Code", literal(s.course_code), "Seed / profile", f"{s.seed} / {s.profile}"),
     ]
     return table(rows, ["", "", "", ""], disable_numparse=True)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text that Markdown and HTML print as it stands."""
     shown = "".join(f"&#{ord(c)};" if c in "\\`*_{}[]<>()#+-.!|$&~^\"'@=:/" else c for c in text)
     return " ".join(shown.split())
 
 
 class Record:
-    """The last output of a notebook: everything a machine needs, as one JSON bundle.
+    """The last result of a notebook: everything a machine needs, as one JSON bundle.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 TITLE = "Denoising Autoencoder for Feature Extraction on MNIST"
 ANSWER_PROMPT = "*Write your answer here.*"
+PREDICTION_PROMPT = "*Your prediction, in one line:*"
 MARKS = 50
 
 QUESTIONS = {

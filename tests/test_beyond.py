@@ -1,7 +1,5 @@
 """The fourth notebook: its functions where the answer is known, its readings both ways, its bounds, its exercises."""
 
-import re
-import statistics
 from itertools import pairwise
 from pathlib import Path
 
@@ -257,20 +255,6 @@ def test_exercise_5_by_its_ink_a_one_is_noticed(experiment):
 # The notebook ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [NOTEBOOK], ids=lambda path: path.stem)
-def test_the_notebook_reads_like_a_textbook(path):
-    cells = nbformat.read(path, as_version=4).cells
-    code = [c for c in cells if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", [])]
-    lines = [[line for line in cell.source.splitlines() if line.strip()] for cell in code]
-    text = [cell.source for cell in cells if cell.cell_type == "markdown"]
-    assert statistics.median(map(len, lines)) <= 5 and max(map(len, lines)) <= 12
-    assert max(len(line) for cell in lines for line in cell) <= 100
-    assert not re.search(r"\bdef |\blambda\b|\|= .*\n.*\|= |\.agg\(", "\n".join(cell.source for cell in code))
-    assert sum(len(part.split()) for part in text) >= 8 * sum(map(len, lines))
-    figures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
-    assert figures >= sum(map(len, lines)) / 15
-
-
 def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache):
     given = {"data_source": "embedded", "seed": 5, "noise_level": 0.3, "train_digits": 500, "epochs": 1, "repeats": 2}
     given |= {"test_digits": 200, "drawn_digits": 10, "student_id": "0012345"}
@@ -291,22 +275,8 @@ def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache)
     assert len(again) > 20 and all(shown[name] == shown[f"{name}-again"] for name in again)
 
 
-def test_every_work_that_is_linked_is_listed():
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
-    listed = next(cell.source for cell in cells if cell.id == "literature")
-    before = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown" and cell.id != "literature")
-    works = set(re.findall(r"\]\((https://[^)]+)\)", before))
-    assert works == set(re.findall(r"\]\((https://[^)]+)\)", listed))
-
-
-def test_a_prediction_stands_before_every_result_and_is_never_missing():
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
-    predictions = [place for place, cell in enumerate(cells) if "prediction" in cell.metadata.get("tags", [])]
-    assert len(predictions) >= 6
-    assert all(
-        "**Question.**" in cells[place - 1].source and cells[place + 1].cell_type == "code" for place in predictions
-    )
-    assert not any("answer" in cell.metadata.get("tags", []) for cell in cells)
+def test_it_asks_for_no_answer():
+    assert not any("answer" in cell.metadata.get("tags", []) for cell in nbformat.read(NOTEBOOK, as_version=4).cells)
 
 
 def test_it_is_run_and_refreshed_when_named_and_never_part_of_the_report(tmp_path):

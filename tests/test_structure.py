@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import re
+import statistics
 import subprocess
 import sys
 import tomllib
@@ -83,6 +84,87 @@ def test_the_lock_pins_every_dependency_and_names_no_index():
     assert "://" not in lock and "index" not in lock
 
 
+def has(cell: nbformat.NotebookNode, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
+
+
+def lines_of(cell: nbformat.NotebookNode) -> list[str]:
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def defines_a_model(cell: nbformat.NotebookNode) -> bool:
+    """The one cell that may be long: the layers of a network stand together."""
+    return "layers." in cell.source and "keras" in cell.source
+
+
+REWRITTEN = [
+    pytest.param(path, id=path.stem, marks=pytest.mark.xfail(path.stem == "02_in_lab", reason="being rewritten"))
+    for path in NOTEBOOKS
+]
+"""The notebooks, the in-lab as it will be: remove the mark when its new version is here."""
+
+
+@pytest.mark.parametrize("path", REWRITTEN)
+class TestTextbook:
+    """What makes a notebook read like a textbook, as far as it can be counted."""
+
+    def test_its_cells_are_short(self, path):
+        cells = nbformat.read(path, as_version=4).cells
+        code = [cell for cell in cells if cell.cell_type == "code" and not has(cell, "parameters")]
+        sizes = [len(lines_of(cell)) for cell in code]
+        assert statistics.median(sizes) <= 5
+        assert all(size <= 12 or defines_a_model(cell) for size, cell in zip(sizes, code, strict=True))
+        assert max(len(line) for cell in code for line in lines_of(cell)) <= 100
+        words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+        assert words >= 8 * sum(sizes)
+        figures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
+        assert figures >= sum(sizes) / 15
+
+    def test_it_only_names_what_the_lab_does(self, path):
+        """No function, no formatting of tables, no loop in a loop: these live in the lab, and are tested."""
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+        loops = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                nodes = list(ast.walk(ast.parse(cell.source)))
+                assert not any(isinstance(node, functions) for node in nodes), cell.id
+                inner = [part for node in nodes if isinstance(node, loops) for part in ast.walk(node) if part != node]
+                assert not any(isinstance(node, loops) for node in inner), cell.id
+                joins = [node for node in nodes if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.BitOr)]
+                assert len(joins) <= (path.stem == "04_beyond"), cell.id
+                assert not any(isinstance(node, ast.JoinedStr) and "|" in ast.unparse(node) for node in nodes), cell.id
+
+    def test_no_result_takes_the_name_of_a_parameter(self, path):
+        """Else a cell that reads the parameters could not be run again."""
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code" and not has(cell, "parameters"):
+                stored = {node.id for node in ast.walk(ast.parse(cell.source)) if _is_stored(node)}
+                assert not (stored & set(settings.NOTEBOOKS[path.stem].model_fields)), cell.id
+
+    def test_a_question_and_a_prediction_stand_before_a_result(self, path):
+        cells = nbformat.read(path, as_version=4).cells
+        places = [place for place, cell in enumerate(cells) if has(cell, "prediction")]
+        assert len(places) >= 5
+        for place in places:
+            assert cells[place].source == manual.PREDICTION_PROMPT
+            assert "**Question.**" in cells[place - 1].source and cells[place + 1].cell_type == "code"
+
+    def test_every_work_that_is_linked_is_listed(self, path):
+        texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+        (listed,) = [text for text in texts if text.startswith("### Works cited")]
+        links = re.compile(r"\]\((https://[^\s]+?)\)(?=[\s,.;:)]|$)")
+        assert {link for text in texts if text != listed for link in links.findall(text)} == set(links.findall(listed))
+
+    def test_the_last_cell_says_what_is_missing(self, path):
+        last = nbformat.read(path, as_version=4).cells[-1]
+        assert last.source == "checklist.before_hand_in(lab)" or path.stem not in settings.SERIES
+        assert last.id == "checklist" or path.stem not in settings.SERIES
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestNotebook:
     def test_is_clean(self, path):
@@ -93,8 +175,8 @@ class TestNotebook:
         for cell in code:
             assert not any(out.output_type == "error" or out.get("name") == "stderr" for out in cell.outputs)
             assert not set(cell.metadata) - {"tags"}
-            if "parameters" not in cell.metadata.get("tags", []):
-                assert sum(bool(line.strip()) for line in cell.source.splitlines()) <= 18, cell.source
+            if not has(cell, "parameters"):
+                assert len(lines_of(cell)) <= 12 or defines_a_model(cell), cell.source
         assert not {"papermill", "widgets"} & set(notebook.metadata)
 
     def test_is_no_older_than_the_code(self, path):

@@ -16,7 +16,8 @@ from lab_utils.course.roster import read_roster
 from lab_utils.course.rubric import read_rubric
 from lab_utils.errors import LabError
 from lab_utils.manual import QUESTIONS
-from lab_utils.running.execution import unstamped
+from lab_utils.readings import checklist
+from lab_utils.running.execution import EXECUTION, unstamped
 from lab_utils.running.source import read_notebook, without_answers
 
 Notebook = nbformat.NotebookNode
@@ -92,6 +93,7 @@ def blank(source: Notebook, points: Mapping[str, float], whose: str, parameters:
         notebook.cells.append(cell)
     notebook.cells.insert(1, _told(BEGIN.format(whose=whose), "begin"))
     notebook.cells.append(_told(END, "end"))
+    notebook.metadata[EXECUTION] = {checklist.CELLS: checklist.cell_digests(notebook.cells)}
     return notebook
 
 

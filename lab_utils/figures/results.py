@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from lab_utils.figures.described import DescribedFigure, joined, subplots
 from lab_utils.figures.style import BLACK, BLUE, GREY, HEAT, LINES, heading, legend_below, plain_logarithmic
@@ -27,6 +28,7 @@ def training_curves(runs: Mapping[str, "Run"], title: str) -> DescribedFigure:
     right.set(xlabel="digits seen", ylabel="PSNR (dB)", title="Validation PSNR")
     for axis in (left, right):
         axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.xaxis.set_major_locator(MaxNLocator(4))
     plain_logarithmic(left.yaxis)
     legend_below(figure, left)
     heading(figure, title)

@@ -18,15 +18,16 @@ def hyperparameter_effect(
     Parameters
     ----------
     panels : dict of str to DataFrame
-        Score to ``study.tables.effects`` of that score.
+        Score to ``study.tables.effects`` of that score; those without a text are not drawn.
     hyperparameter : str
     units : dict of str to str
         Score to the text of its axis.
     """
     name, base = hyperparameter.replace("_", " "), label(getattr(BASE, hyperparameter))
-    figure, axes = subplots(1, len(panels), figsize=(3.6 * len(panels), 2.7), squeeze=False)
+    figure, axes = subplots(1, len(units), figsize=(3.6 * len(units), 2.7), squeeze=False)
     said = []
-    for axis, (score, table), look in zip(axes[0], panels.items(), LINES, strict=False):
+    for axis, (score, unit), look in zip(axes[0], units.items(), LINES, strict=False):
+        table = panels[score]
         rows = table[table["hyperparameter"] == hyperparameter]
         rows = rows.iloc[_in_order(rows["value"])].reset_index(drop=True)
         spread = [rows["effect"] - rows["low"], rows["high"] - rows["effect"]]
@@ -38,14 +39,14 @@ def hyperparameter_effect(
         else:
             axis.set_xticks(rows.index, [tick.replace(" ", "\n") for tick in ticks], fontsize=8)
         axis.set_xlabel(name, fontsize=9)
-        axis.set_ylabel(f"change in {units[score]}", fontsize=9)
+        axis.set_ylabel(f"change in {unit}", fontsize=9)
         axis.margins(x=0.12)
         largest = rows.loc[rows["effect"].abs().idxmax()]
-        said.append(f"{units[score]} {largest['effect']:+.3g} at {largest['value']}")
+        said.append(f"{unit} {largest['effect']:+.3g} at {largest['value']}")
     heading(figure, f"{name}: difference from the base setting, 95 % interval over seeds".capitalize())
     return figure.described(
         name.capitalize(),
-        alt=f"{len(panels)} panels, one per score: its change from the base, {base}. Largest changes: {joined(said)}.",
+        alt=f"{len(units)} panels, one per score: its change from the base, {base}. Largest changes: {joined(said)}.",
         caption=f"an interval that crosses 0 shows no change from the base, {base}; the largest change is {said[0]}.",
     )
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-LAB_TAGS = frozenset({"question", "model-answer", "answer", "report-skip", "parameters", "injected-parameters"})
+LAB_TAGS = frozenset(
+    {"question", "model-answer", "answer", "prediction", "report-skip", "parameters", "injected-parameters"}
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lab_utils.manual import QUESTIONS, TITLE
+from lab_utils.manual import PREDICTION_PROMPT, QUESTIONS, TITLE
 from lab_utils.report import cells, outputs, pictures
 from lab_utils.report.answers import missing
 from lab_utils.report.evidence import CAPTIONS, PICTURE, WORKS
@@ -151,7 +151,9 @@ class Reader:
         """The blocks of one cell."""
         if role.tags & {"injected-parameters", "parameters", "model-answer"}:
             return []
-        if role.answer or (role.own and cell.cell_type != "code"):
+        if "prediction" in role.tags and cell.source.strip() == PREDICTION_PROMPT:
+            return []
+        if role.answer or "prediction" in role.tags or (role.own and cell.cell_type != "code"):
             return self._students(cell, f"answer {role.answer}" if role.answer else where)
         if cell.cell_type == "code":
             return self._put_out(cell, role, where)

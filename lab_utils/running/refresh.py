@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 
 from lab_utils.files import replaced
+from lab_utils.readings import checklist
 from lab_utils.running import execution
 from lab_utils.running.limits import Limits
 from lab_utils.running.runner import Outcome, run_notebook
@@ -41,7 +42,8 @@ def refresh(path: Path, limits: Limits, on_progress: Any = None) -> Outcome:
     outcome = run_notebook(read_notebook(path), path.stem, {}, limits, fresh=True, on_progress=on_progress)
     if outcome.status == "complete":
         notebook = clean(outcome.notebook)
-        notebook.metadata[execution.EXECUTION] = {"code": execution.code_of(notebook)}
+        told = {"code": execution.code_of(notebook), checklist.CELLS: checklist.cell_digests(notebook.cells)}
+        notebook.metadata[execution.EXECUTION] = told
         with replaced(path) as part:
             nbformat.write(notebook, part)
         _save_picture(notebook, path.with_name(f"{PICTURE}.png"))

@@ -96,6 +96,8 @@ def without_answers(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookN
         if "answer" in tags:
             cell.source = manual.ANSWER_PROMPT
             cell.pop("attachments", None)
+        elif "prediction" in tags:
+            cell.source = manual.PREDICTION_PROMPT
         elif "parameters" in tags:
             cell.source = IDENTITY.sub(r'\1\2""', source)
         found += cell.source != source

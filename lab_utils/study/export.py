@@ -1,5 +1,7 @@
 """A finished study as Optuna studies in a database, one per stage, for Optuna's dashboard."""
 
+import json
+
 import optuna
 import sqlalchemy
 from optuna.trial import TrialState, create_trial
@@ -10,6 +12,8 @@ from lab_utils.study.plan import Trial
 from lab_utils.study.space import distributions, to_params
 
 NAME = "post-lab"
+FIXED = {"one-factor", "grid", "random", "tpe"}
+"""Stages whose trials more trials leave as they are; what is confirmed and tested follows from what was found."""
 
 
 def export(scored: list[tuple[Trial, dict]], address: str) -> None:
@@ -51,9 +55,9 @@ def _add(scored: list[tuple[Trial, dict]], storage: optuna.storages.RDBStorage) 
         )
         for stage in stages
     }
-    held = {stage: {trial.user_attrs.get("number"): trial for trial in studies[stage].trials} for stage in stages}
+    held = {stage: {_place(stage, trial): trial for trial in study.trials} for stage, study in studies.items()}
     for trial, _ in scored:
-        there = held[trial.stage].get(trial.number)
+        there = held[trial.stage].get(_place_of(trial))
         if there and (there.params != to_params(trial.setting) or there.user_attrs.get("seed") != trial.seed):
             raise LabError(
                 f"The database holds another study: trial {trial.number} of {NAME}/{trial.stage} differs.",
@@ -61,7 +65,21 @@ def _add(scored: list[tuple[Trial, dict]], storage: optuna.storages.RDBStorage) 
                 "Export to another database.",
             )
     for stage, rows in stages.items():
-        studies[stage].add_trials([_frozen(*row) for row in rows if row[0].number not in held[stage]])
+        studies[stage].add_trials([_frozen(*row) for row in rows if _place_of(row[0]) not in held[stage]])
+
+
+def _place_of(trial: Trial) -> str:
+    return _name(trial.stage, trial.number, to_params(trial.setting), trial.seed)
+
+
+def _place(stage: str, stored: optuna.trial.FrozenTrial) -> str:
+    told = stored.user_attrs
+    return _name(stage, told.get("number"), stored.params, told.get("seed"))
+
+
+def _name(stage: str, number: int | None, params: dict, seed: int | None) -> str:
+    """What a trial is known by: its number, or in the stages that follow from the others what it is."""
+    return str(number) if stage in FIXED else json.dumps([params, seed], sort_keys=True)
 
 
 def _frozen(trial: Trial, scores: dict) -> optuna.trial.FrozenTrial:

@@ -13,12 +13,16 @@ from lab_utils.study.trial import SCORE_NAMES
 from lab_utils.verdicts.statistics import Sample, difference, fit_priors
 
 if TYPE_CHECKING:
-    from lab_utils.study.plan import Trial
+    from lab_utils.study.plan import Plan, Trial
 
+SEARCHES = ("grid", "random", "tpe")
 SETTING_NAMES = tuple(item.name for item in fields(Setting))
 COLUMNS = ("stage", "trial", "state", "varied", *SETTING_NAMES, "seed", *SCORE_NAMES, "curve")
 SMALLEST_STEP = 1e-6
 """Of a score, as a number of float32: equal seeds are equal to this, not to infinity."""
+
+FEWEST_TO_SEARCH = 20
+"""Trials of a search below which its shares mean nothing: TPE draws the first ones at random, and prunes none."""
 
 LOWER_IS_BETTER = {"error": True, "probe": False, "ari": False, "gap": True}
 
@@ -122,6 +126,28 @@ def effects(frame: pd.DataFrame, score: str = "error", relative: bool = False) -
     return pd.DataFrame(table, columns=["hyperparameter", "value", "mean", "effect", "low", "high", "seeds"])
 
 
+def missing(plan: "Plan", frame: pd.DataFrame) -> int:
+    """How many trials of the stages whose size is planned are missing, or there twice."""
+    sizes = {stage: size for stage, size in plan.sizes().items() if stage not in ("confirm", "test")}
+    return sum(abs(size - int((frame["stage"] == stage).sum())) for stage, size in sizes.items())
+
+
+def searched(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trials of the searches that ran to their end."""
+    return frame[frame["stage"].isin(SEARCHES) & (frame["state"] == "complete")]
+
+
+def enough_to_search(frame: pd.DataFrame) -> bool:
+    """Whether each search had so many trials that TPE, pruning and shares of importance mean something."""
+    return int(frame[frame["stage"].isin(SEARCHES)].groupby("stage").size().max()) >= FEWEST_TO_SEARCH
+
+
+def chosen_gain(frame: pd.DataFrame, score: str) -> float:
+    """What the chosen setting changes on test digits: mean minus the base's; 0 where the base itself was chosen."""
+    means = frame[frame["stage"] == "test"].groupby("varied")[score].mean()
+    return float(means.get("chosen", means["base"]) - means["base"])
+
+
 def learning_curves(frame: pd.DataFrame) -> pd.DataFrame:
     """The curves in long form: columns stage, trial, varied, value, seed, diverged, epoch (from 1), error."""
     rows = []
@@ -135,10 +161,10 @@ def learning_curves(frame: pd.DataFrame) -> pd.DataFrame:
 
 def best_so_far(frame: pd.DataFrame) -> pd.DataFrame:
     """The lowest validation error found after each trial of each search: columns stage, trial (from 1), error."""
-    searched = frame[frame["stage"].isin(("grid", "random", "tpe"))].sort_values(["stage", "trial"])
-    complete = searched["error"].where(searched["state"] == "complete")
-    best = complete.groupby(searched["stage"]).cummin().groupby(searched["stage"]).ffill()
-    return pd.DataFrame({"stage": searched["stage"], "trial": searched["trial"] + 1, "error": best}).dropna()
+    rows = frame[frame["stage"].isin(SEARCHES)].sort_values(["stage", "trial"])
+    complete = rows["error"].where(rows["state"] == "complete")
+    best = complete.groupby(rows["stage"]).cummin().groupby(rows["stage"]).ffill()
+    return pd.DataFrame({"stage": rows["stage"], "trial": rows["trial"] + 1, "error": best}).dropna()
 
 
 def importance(frame: pd.DataFrame) -> pd.DataFrame:
@@ -156,8 +182,7 @@ def importance(frame: pd.DataFrame) -> pd.DataFrame:
     """
     domains = dict(distributions())
     study = optuna.create_study(direction="minimize")
-    searched = frame[frame["stage"].isin(("random", "tpe", "grid")) & (frame["state"] == "complete")]
-    for row in searched.dropna(subset=["error"]).to_dict("records"):
+    for row in searched(frame).dropna(subset=["error"]).to_dict("records"):
         params = to_params(as_setting(row))
         known = {name: domains[name] for name in params}
         study.add_trial(optuna.create_trial(params=params, distributions=known, value=row["error"]))
