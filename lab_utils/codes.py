@@ -13,10 +13,11 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.random_projection import GaussianRandomProjection
 
-from lab_utils import features, mapping, metrics, models, training
+from lab_utils import features, metrics, models, training
 from lab_utils.data import Mnist
 from lab_utils.noise import to_unit
 from lab_utils.settings import PreLab
+from lab_utils.progress import progress
 
 WIDTH = 128
 PROBE_DIGITS = 2_000
@@ -119,7 +120,7 @@ class Experiment:
     def _train(self, keys: Sequence[Key]) -> None:
         missing = [key for key in keys if key not in self.trained]
         several = len(missing) > 1
-        with mapping.progress(len(missing), "autoencoder", None if several else False) as bar:
+        with progress(len(missing), "autoencoder", None if several else False) as bar:
             for key in missing:
                 self.trained[key] = self._trained(*key, show_progress=False if several else None)
                 bar.update()

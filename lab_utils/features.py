@@ -31,6 +31,7 @@ from threadpoolctl import threadpool_limits
 
 from lab_utils import cache
 from lab_utils.errors import LabError
+from lab_utils.progress import progress
 
 CLASSES = 10
 NEIGHBOURS = 5
@@ -204,11 +205,12 @@ def compare(
         One row per representation (the index), one column per field of ``Score``.
     """
     scores = {}
-    for name, (fit, test) in representations.items():
-        arrays = [fit, labels_fit, test, labels_test]
-        scores[name] = cache.remember_table(
-            lambda a=arrays: pd.DataFrame([asdict(score(*a, random_state))]), __name__, ["score", arrays, random_state]
-        )
+    with progress(len(representations), "representation") as bar:
+        for name, (fit, test) in representations.items():
+            arrays = [fit, labels_fit, test, labels_test]
+            made = lambda a=arrays: pd.DataFrame([asdict(score(*a, random_state))])  # noqa: E731
+            scores[name] = cache.remember_table(made, __name__, ["score", arrays, random_state])
+            bar.update()
     return pd.concat(scores).droplevel(1).rename_axis("representation")
 
 

@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import psutil
-from tqdm.auto import tqdm
 
 from lab_utils import machine
 from lab_utils.errors import LabError
@@ -149,22 +148,6 @@ class Map:
             "processes that stay alive until their job is done",
             "Close other programs or use fewer workers, then run the same command again: it continues.",
         )
-
-
-def progress(total: int, unit: str, show: bool | None = None) -> tqdm:
-    """The lab's one progress bar, with the time left.
-
-    Parameters
-    ----------
-    total : int
-    unit : str
-        What it counts.
-    show : bool, optional
-        By default where somebody watches, see ``machine.default_progress``.
-    """
-    show = machine.default_progress() if show is None else show
-    slow = {} if sys.stderr.isatty() else {"mininterval": 5}
-    return tqdm(total=total, unit=unit, disable=not show, leave=False, smoothing=0.1, file=sys.stderr, **slow)
 
 
 # Processes of this machine ---------------------------------------------------------------------------------------

@@ -47,6 +47,11 @@ class Experiment:
         return training.fit(models.compact(recipe.seed, code_size=CODE_SIZE), digits, self.validation, recipe)
 
 
+def denoise(runs: Sequence[training.Run], noisy: np.ndarray) -> list[np.ndarray]:
+    """What each of several runs makes of the same noisy digits, (n, 28, 28)."""
+    return [run.denoise(noisy) for run in runs]
+
+
 def psnr(clean: np.ndarray, estimates: Sequence[np.ndarray]) -> list[float]:
     """Mean PSNR (dB) over the digits of each estimate, one estimate per seed."""
     return [float(metrics.psnr(clean, estimate).mean()) for estimate in estimates]
@@ -103,7 +108,7 @@ def transfer(
     for level in levels:
         noisy = corrupt(digits, "gaussian", level, seed)
         for name, several in runs.items():
-            quality = psnr(clean, [run.denoise(noisy) for run in several])
+            quality = psnr(clean, denoise(several, noisy))
             rows += [(name, level, place, value) for place, value in enumerate(quality)]
     return pd.DataFrame(rows, columns=["denoiser", "level", "seed", "psnr"])
 
@@ -164,7 +169,7 @@ def memorising(experiment: Experiment, counts: Sequence[int], test: np.ndarray) 
         for name, digits in {"known digits": part[: len(test)], "new digits": test}.items():
             noisy = corrupt(digits, "gaussian", level, seed=0)
             guesses = {
-                f"network, {name}": [run.denoise(noisy) for run in runs],
+                f"network, {name}": denoise(runs, noisy),
                 f"posterior mean, {name}": [posterior_mean(pixels, level, noisy)],
             }
             for curve, several in guesses.items():

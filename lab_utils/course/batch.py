@@ -11,6 +11,7 @@ from lab_utils.course.roster import read_roster
 from lab_utils.course.student import Job, Result, lost, run_student
 from lab_utils.course.summary import write_summary
 from lab_utils.errors import LabError, explained
+from lab_utils.progress import progress
 from lab_utils.running.limits import Limits, shared_limits
 from lab_utils.running.source import read_notebook, without_answers
 from lab_utils.settings import NOTEBOOKS, SERIES
@@ -67,7 +68,7 @@ def run_class(
     out.mkdir(parents=True, exist_ok=True)
     results = {job.folder: Result(job.student_id, job.name, job.folder, "waiting") for job in jobs}
     done: set[Path] = set()
-    bar = mapping.progress(len(jobs), "student", show=True)
+    bar = progress(len(jobs), "student", show=True)
     with bar, mapping.Map(workers=workers, scheduler=scheduler, on_lost=lost) as run_all:
         for job, result in run_all(run_student, jobs):
             results[job.folder] = result

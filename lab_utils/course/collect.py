@@ -19,6 +19,7 @@ from lab_utils.course.roster import Student, read_roster
 from lab_utils.course.unpack import find_packages
 from lab_utils.course.work import Work
 from lab_utils.manual import ANSWER_PROMPT, QUESTIONS
+from lab_utils.progress import progress
 from lab_utils.report.answers import missing
 from lab_utils.report.model import Answer, Note
 from lab_utils.running.limits import shared_limits
@@ -85,7 +86,7 @@ def collect(
             row.notes += without_bad(given) + _of_another(executed, id, seeds)
             jobs.append(Rerun(id, wanted, given, limits))
     out.mkdir(parents=True, exist_ok=True)
-    bar = mapping.progress(len(jobs), "student", show=True)
+    bar = progress(len(jobs), "student", show=True)
     with bar, mapping.Map(workers=workers, scheduler=scheduler, on_lost=lost) as run_all:
         for job, ran in run_all(run_again, jobs):
             _compare(rows[job.student_id], ran, claimed[job.student_id][1])

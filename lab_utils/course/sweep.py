@@ -12,6 +12,7 @@ from lab_utils.course.names import folder_name
 from lab_utils.course.student import Job, Result, held, lost, obtain, record_of
 from lab_utils.course.summary import csv_of
 from lab_utils.errors import LabError, explained
+from lab_utils.progress import progress
 from lab_utils.running.limits import shared_limits
 from lab_utils.running.parameters import checked
 from lab_utils.running.source import read_notebook
@@ -63,7 +64,7 @@ def run_sweep(
         jobs.append(Job("", label, out / folder_name(label), {source.stem: told}, {source.stem: values}, limits))
     out.mkdir(parents=True, exist_ok=True)
     results = {}
-    bar = mapping.progress(len(jobs), "run", show=True)
+    bar = progress(len(jobs), "run", show=True)
     with bar, mapping.Map(workers=workers, scheduler=scheduler, on_lost=lost) as run_all:
         for job, result in run_all(run_point, jobs):
             results[job.folder] = result

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import optuna
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from lab_utils import cache, machine, mapping
 from lab_utils.noise import corrupt, to_unit
+from lab_utils.progress import progress
 from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.export import export
 from lab_utils.study.plan import Plan, Trial
@@ -77,7 +78,7 @@ def run_study(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     work, workers = Work(plan.budget, digits), min(workers, machine.cores())
-    bar = mapping.progress(sum(plan.sizes().values()), "trial", show_progress)
+    bar = progress(sum(plan.sizes().values()), "trial", show_progress)
     with bar, mapping.Map(work, workers=workers, scheduler=scheduler) as run_all:
         runner = _Runner(work, run_all, bar)
         scored = runner.run(plan.known())

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
-from lab_utils import cache, machine, mapping
+from lab_utils import cache, machine
 from lab_utils.training import steps
 from lab_utils.training.identity import identity
 from lab_utils.training.recipe import Recipe, check_finite
 from lab_utils.training.run import Run
+from lab_utils.progress import progress
 
 STRETCH = 16
 """Training steps between two looks at the loss, the progress bar and the keyboard."""
@@ -93,7 +94,7 @@ def _train(
     for callback in callbacks:
         callback.set_model(model)
     started = time.perf_counter()
-    with mapping.progress(recipe.epochs * per_epoch, "step", show_progress) as bar:
+    with progress(recipe.epochs * per_epoch, "step", show_progress) as bar:
         for epoch in range(recipe.epochs):
             logs = {"loss": _train_epoch(graphs.train, stream, run, per_epoch, size, bar)} | evaluate()
             check_finite(logs["val_loss"], recipe)
