@@ -27,10 +27,15 @@ def progress(total: int, unit: str, show: bool | None = None) -> tqdm:
     """
     show = machine.default_progress() if show is None else show
     options = {"total": total, "unit": unit, "disable": not show, "leave": False, "smoothing": 0.1}
-    if show and "ipykernel" in sys.modules:
+    if show and _in_page():
         return PageBar(**options, mininterval=0.5)
     slow = {} if sys.stderr.isatty() else {"mininterval": 5}
     return tqdm(**options, file=sys.stderr, **slow)
+
+
+def _in_page() -> bool:
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython.get_ipython(), "kernel") if ipython else False
 
 
 class PageBar(tqdm):

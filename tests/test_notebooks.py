@@ -61,7 +61,7 @@ def test_runs_with_other_parameters_and_writes_its_record(name, tmp_path):
     papermill.execute_notebook(NOTEBOOKS / out.name, out, given, progress_bar=False)
     assert check.problems(out, notebook=name, expected=given) == []
     notebook = nbformat.read(out, as_version=4)
-    record = notebook.cells[-1].outputs[0].data[facts.RECORD_MIME]
+    record = next(cell for cell in notebook.cells if cell.id == "record").outputs[0].data[facts.RECORD_MIME]
     assert record["settings"]["student_id"] == "0012345" and record["data"]["subset"] is True
     assert len(record["facts"]) >= 3 and len(record["hypotheses"]) >= 3
     said = str([cell.outputs for cell in notebook.cells if cell.id == "data" or cell.id == "study"])

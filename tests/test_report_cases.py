@@ -359,6 +359,20 @@ def test_a_changed_cell_of_the_lab_prints_what_it_says(folder: Path) -> None:
     assert report.parts[1].changes == []
 
 
+def test_a_prediction_prints_as_the_students_where_one_was_made_and_is_never_missing(folder: Path) -> None:
+    empty = compose(folder)
+    assert not any("Your prediction" in text for _, text in empty.places)
+    assert not any("prediction" in id for id in empty.unanswered)
+
+    def predict(nb) -> None:
+        cell = next(cell for cell in nb.cells if cell.id == "q2-prediction")
+        cell.source += " from 2 to 8 <script>"
+
+    edit(folder, predict)
+    notes = [block for block in compose(folder).blocks if isinstance(block, model.Note)]
+    assert [note.text for note in notes if "2 to 8 <script>" in note.text]
+
+
 # ---- nothing leaks ------------------------------------------------------------------------------------------------
 
 

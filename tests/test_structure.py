@@ -175,8 +175,6 @@ class TestNotebook:
         for cell in code:
             assert not any(out.output_type == "error" or out.get("name") == "stderr" for out in cell.outputs)
             assert not set(cell.metadata) - {"tags"}
-            if not has(cell, "parameters"):
-                assert len(lines_of(cell)) <= 12 or defines_a_model(cell), cell.source
         assert not {"papermill", "widgets"} & set(notebook.metadata)
 
     def test_is_no_older_than_the_code(self, path):

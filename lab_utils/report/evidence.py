@@ -1,7 +1,6 @@
 """What the course says about its own notebooks: captions of tables, what bears on a question, works that are named."""
 
 CAPTIONS = {
-    "q1-probe": "What a linear classifier reads from 784 pixels, 32 random projections and a code of 32 values",
     "q4-facts": "Validation MSE of PCA and the autoencoder at equal code size",
     "baselines-table": "Every denoiser on the same noisy test digits, by each score",
     "worth-noisy": "What each representation of noisy test digits is worth (shares correct; ARI and NMI of clusters)",
@@ -21,6 +20,7 @@ CAPTIONS = {
 """Cell id to the caption of its table, where the notebook gives none."""
 
 EVIDENCE = {
+    "pre-lab-3": ("q3-run", "q3-facts"),
     "in-lab-data": ("data",),
     "in-lab-result": ("denoised-facts", "baselines", "result"),
     "in-lab-analysis": ("maps", "analysis"),
@@ -51,11 +51,38 @@ KEY = (
 KEYS = 5
 
 WORKS = {
+    "Alain and Bengio, 2016": "G. Alain and Y. Bengio (2016). Understanding intermediate layers using linear "
+    "classifier probes. arXiv:1610.01644.",
     "Baldi and Hornik": "P. Baldi and K. Hornik (1989). Neural networks and principal component analysis: learning "
     "from examples without local minima. Neural Networks 2, 53–58.",
+    "Bergstra and Bengio": "J. Bergstra and Y. Bengio (2012). Random search for hyper-parameter optimization. JMLR 13, "
+    "281–305.",
+    "Bingham and Mannila": "E. Bingham and H. Mannila (2001). Random projection in dimensionality reduction: "
+    "applications to image and text data. KDD 2001, 245–250.",
+    "Glorot and Bengio": "X. Glorot and Y. Bengio (2010). Understanding the difficulty of training deep feedforward "
+    "neural networks. AISTATS 2010, 249–256.",
+    "Golovin": "D. Golovin, B. Solnik, S. Moitra, G. Kochanski, J. Karro and D. Sculley (2017). Google Vizier: a "
+    "service for black-box optimization. KDD 2017, 1487–1495.",
+    "Hinton and Salakhutdinov": "G. E. Hinton and R. R. Salakhutdinov (2006). Reducing the dimensionality of data with "
+    "neural networks. Science 313, 504–507.",
+    "Holm, 1979": "S. Holm (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of "
+    "Statistics 6, 65–70.",
+    "Hubert and Arabie": "L. Hubert and P. Arabie (1985). Comparing partitions. Journal of Classification 2, 193–218.",
+    "Hutter": "F. Hutter, H. Hoos and K. Leyton-Brown (2014). An efficient approach for assessing hyperparameter "
+    "importance. ICML 2014, 754–762.",
+    "Keskar": "N. S. Keskar, D. Mudigere, J. Nocedal, M. Smelyanskiy and P. T. P. Tang (2017). On large-batch training "
+    "for deep learning: generalization gap and sharp minima. ICLR 2017.",
+    "LeCun et al., 1998": "Y. LeCun, L. Bottou, Y. Bengio and P. Haffner (1998). Gradient-based learning applied to "
+    "document recognition. Proceedings of the IEEE 86, 2278–2324.",
     "LeCun, C": "Y. LeCun, C. Cortes and C. J. C. Burges. The MNIST database of handwritten digits. CC BY-SA 3.0.",
     "Ronneberger": "O. Ronneberger, P. Fischer and T. Brox (2015). U-Net: convolutional networks for biomedical image "
     "segmentation. MICCAI 2015, 234–241.",
+    "Shallue": "C. J. Shallue, J. Lee, J. Antognini, J. Sohl-Dickstein, R. Frostig and G. E. Dahl (2019). Measuring "
+    "the effects of data parallelism on neural network training. JMLR 20, 1–49.",
+    "Smyth": "G. K. Smyth (2004). Linear models and empirical Bayes methods for assessing differential expression in "
+    "microarray experiments. Statistical Applications in Genetics and Molecular Biology 3.",
+    "Srivastava": "N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov (2014). Dropout: a "
+    "simple way to prevent neural networks from overfitting. JMLR 15, 1929–1958.",
     "Vincent": "P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol (2010). Stacked denoising "
     "autoencoders: learning useful representations in a deep network with a local denoising criterion. JMLR 11, "
     "3371–3408.",
