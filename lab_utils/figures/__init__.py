@@ -4,7 +4,6 @@ A function takes arrays or tables and returns the Matplotlib figure that it drew
 text computed from the same arrays and tables.
 """
 
-from lab_utils.figures.described import DescribedFigure
 from lab_utils.figures.digits import class_means, digit_rows, feature_maps, map_2d, strips
 from lab_utils.figures.results import bars, heat_table, lines, quality_against_time, training_curves
 from lab_utils.figures.study import (
@@ -18,7 +17,6 @@ from lab_utils.figures.study import (
 from lab_utils.figures.style import use_style
 
 __all__ = [
-    "DescribedFigure",
     "bars",
     "class_means",
     "digit_rows",

@@ -37,7 +37,7 @@ def hyperparameter_effect(
         if len(ticks) > 5:
             axis.set_xticks(rows.index, ticks, fontsize=8, rotation=40, ha="right", rotation_mode="anchor")
         else:
-            axis.set_xticks(rows.index, [tick.replace(" ", "\n") for tick in ticks], fontsize=8)
+            axis.set_xticks(rows.index, [tick.replace("_", " ").replace(" ", "\n") for tick in ticks], fontsize=8)
         axis.set_xlabel(name, fontsize=9)
         axis.set_ylabel(f"change in {unit}", fontsize=9)
         axis.margins(x=0.12)
@@ -80,7 +80,7 @@ def search_progress(table: pd.DataFrame) -> DescribedFigure:
     table = table.assign(stage=table["stage"].replace("tpe", "TPE"))
     for (name, rows), look in zip(table.groupby("stage"), LINES, strict=False):
         axis.step(rows["trial"], rows["error"], where="post", **look, markersize=4, label=name)
-    title = "Three searches, equal budget"
+    title = "Searches of equal budget"
     axis.set(xlabel="trials", ylabel="best validation MSE\nper pixel so far", title=title)
     axis.xaxis.get_major_locator().set_params(integer=True)
     legend_below(figure, axis)

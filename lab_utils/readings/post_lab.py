@@ -7,13 +7,16 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lab_utils import facts, figures
-from lab_utils.figures.described import joined
+from lab_utils.figures.described import DescribedFigure, joined
 from lab_utils.metrics import mean_interval
 from lab_utils.study import tables
 from lab_utils.study.space import BASE, STRENGTHS, Setting, space_table
 
 SCORES = {"error": "MSE per pixel", "probe": "linear probe", "ari": "ARI of k-means"}
 """Score to the text of its axis."""
+
+NEAR = 1.02
+"""Times the smallest error: the smallest change of error that counts."""
 
 Effects = Mapping[str, pd.DataFrame]
 """Score to ``study.tables.effects`` of it; "relative" to that of the error in percent."""
@@ -113,7 +116,7 @@ def one_factor(found: Effects, hyperparameter: str) -> Markdown:
     ]
     if apart:
         text += f"**Surprise:** at {_listed(apart)} error and linear probe part: one gets better, the other worse."
-    return Markdown(text)
+    return Markdown(text.strip())
 
 
 def most_and_least(found: Effects) -> Markdown:
@@ -151,7 +154,7 @@ def _why_no_more(trials: pd.DataFrame) -> str:
     )
 
 
-def importance(trials: pd.DataFrame) -> figures.DescribedFigure | None:
+def importance(trials: pd.DataFrame) -> DescribedFigure | None:
     """The share of each hyperparameter in the error's variance, where there are enough trials; else why not."""
     if tables.enough_to_search(trials):
         return figures.importance(tables.importance(trials))
@@ -165,7 +168,7 @@ def importance(trials: pd.DataFrame) -> figures.DescribedFigure | None:
     return None
 
 
-def front(trials: pd.DataFrame) -> figures.DescribedFigure:
+def front(trials: pd.DataFrame) -> DescribedFigure:
     """Error against accuracy, for every trial but the final test's, with the Pareto front."""
     complete = trials[(trials["state"] == "complete") & (trials["stage"] != "test")]
     return figures.error_against_accuracy(complete, tables.pareto(complete))
@@ -182,6 +185,8 @@ def front_reading(trials: pd.DataFrame) -> Markdown:
     text += f"{100 * best.probe:.1f} %; the best probe, {100 * reader.probe:.1f} %, an error of {reader.error:.4f}. "
     if best.name == reader.name:
         return Markdown(f"{text}One trial is best in both: here one need not choose.")
+    if reader.error < NEAR * best.error:
+        return Markdown(f"{text}That is next to it: here one hardly need choose.")
     return Markdown(f"{text}**Surprise:** the best features are not in the trial with the smallest error.")
 
 
