@@ -1,4 +1,4 @@
-"""What a code is worth: probes, clusters, and what a single unit does.
+"""What a code is worth: probes, clusters, and how many labels it saves.
 
 A representation is a float array of shape (n, size), one row per digit: raw pixels, a PCA code, or the code
 of an encoder. Labels are used in this module and nowhere else; no autoencoder ever sees them.
@@ -8,18 +8,16 @@ scale per unit must not decide, and shares its penalty among the units (``C = 3 
 repeated twice changes nothing. SVM, k-NN and k-means judge the distances of the code as it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
-from sklearn.base import ClassifierMixin
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.manifold import TSNE
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.metrics.pairwise import rbf_kernel
@@ -35,11 +33,9 @@ from lab_utils.progress import progress
 
 CLASSES = 10
 NEIGHBOURS = 5
+WIDEST = 28 * 28
 SVM_DIGITS = 5_000
 """The SVM's kernel matrix grows with the square of the digits it is fitted on: 5,000 take 200 MB."""
-
-Decode = Callable[[np.ndarray], np.ndarray]
-"""Codes, float32 (n, size), to digits, (n, 28, 28) or (n, 28, 28, 1)."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,27 @@ def pca_codes(train: np.ndarray, size: int, *parts: np.ndarray) -> tuple[np.ndar
     return tuple(pca.transform(part).astype(np.float32) for part in flat[1:])
 
 
+def views(
+    encoders: Mapping[str, Any], size: int, train: np.ndarray, labelled: int, test: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Every representation by name, as ``compare`` takes them: pixels, PCA, and the code of each encoder.
+
+    Parameters
+    ----------
+    encoders : mapping of name to keras.Model
+    size : int
+        Components of the PCA, which learns from all of ``train``, as the encoders did.
+    train, test : ndarray, shape (n, 28, 28), float in [0, 1]
+        Both clean, or both noisy.
+    labelled : int
+        How many of the training digits come first and have labels: a probe is fitted on these.
+    """
+    parts = train[:labelled], test
+    pixels = tuple(digits.reshape(len(digits), -1) for digits in parts)
+    codes = {name: tuple(encode(encoder, digits) for digits in parts) for name, encoder in encoders.items()}
+    return {"raw pixels": pixels, f"PCA-{size}": pca_codes(train, size, *pixels)} | codes
+
+
 # Probes ----------------------------------------------------------------------------------------------------
 
 
@@ -122,6 +139,13 @@ def probe_accuracy(
         return pd.DataFrame({"accuracy": [probe.score(features_test, labels_test)]})
 
     return float(cache.remember_table(measure, __name__, ["probe", arrays])["accuracy"][0])
+
+
+def probe_encoders(
+    encoders: Sequence[Any], fit: np.ndarray, labels_fit: np.ndarray, test: np.ndarray, labels_test: np.ndarray
+) -> list[float]:
+    """``probe_accuracy`` of the codes that each encoder makes of the same digits, (n, 28, 28) float in [0, 1]."""
+    return [probe_accuracy(encode(each, fit), labels_fit, encode(each, test), labels_test) for each in encoders]
 
 
 def svm_accuracy(
@@ -273,99 +297,26 @@ def label_efficiency(
         return pd.DataFrame(rows)
 
     inputs = ["label efficiency", arrays, list(counts), draws, random_state]
-    return cache.remember_table(probe_all, __name__, inputs)
+    with threadpool_limits(1):  # fits as small as these only wait for other threads
+        return cache.remember_table(probe_all, __name__, inputs)
 
 
-# Single units and the space of codes -----------------------------------------------------------------------
+def label_curves(
+    representations: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    labels_fit: np.ndarray,
+    labels_test: np.ndarray,
+    counts: Sequence[int],
+    random_state: int = 0,
+) -> pd.DataFrame:
+    """``label_efficiency`` of several representations of the same digits, named in a column ``representation``.
 
-
-def maximally_activating(codes: np.ndarray, unit: int, count: int = 8) -> np.ndarray:
-    """Indices of the ``count`` digits whose code has the largest value in one unit, largest first."""
-    return np.argsort(-codes[:, unit], kind="stable")[:count]
-
-
-def accuracy_lost(
-    probe: ClassifierMixin, codes: np.ndarray, labels: np.ndarray, units: Sequence[int] | None = None
-) -> pd.Series:
-    """Accuracy an already fitted probe loses when one unit is set to 0, as if it had died.
-
-    Parameters
-    ----------
-    probe : fitted classifier
-        Such as ``linear_probe``; it is not fitted again.
-    codes : ndarray, shape (n, size)
-        Codes of digits the probe was not fitted on.
-    labels : ndarray, shape (n,), int
-        Their classes.
-    units : sequence of int, optional
-        Which units; all of them by default. Each costs one prediction of all codes.
-
-    Returns
-    -------
-    Series
-        Index ``unit``; value accuracy before minus accuracy after (negative where the unit did harm).
+    Those of more than ``WIDEST`` values are left out: so many probes of them would take minutes.
     """
-    units = range(codes.shape[1]) if units is None else units
-    whole = probe.score(codes, labels)
-    silenced = codes.copy()
-    lost = {}
-    for unit in units:
-        silenced[:, unit] = 0
-        lost[unit] = whole - probe.score(silenced, labels)
-        silenced[:, unit] = codes[:, unit]
-    return pd.Series(lost, name="accuracy lost", dtype=float).rename_axis("unit")
-
-
-def decoder_response(decode: Decode, code: np.ndarray, unit: int, values: np.ndarray) -> np.ndarray:
-    """What the decoder draws as one unit takes each of ``values`` and the rest of ``code`` stays.
-
-    Parameters
-    ----------
-    decode : Decode
-        The decoder.
-    code : ndarray, shape (size,)
-        Where to start, such as the mean code.
-    unit : int
-        The unit to change.
-    values : ndarray, shape (k,)
-        Its values, such as quantiles over many digits.
-
-    Returns
-    -------
-    ndarray, shape (k, 28, 28)
-    """
-    codes = np.tile(np.asarray(code, np.float32), (len(values), 1))
-    codes[:, unit] = values
-    return np.asarray(decode(codes)).reshape(-1, 28, 28)
-
-
-def interpolate(decode: Decode, start: np.ndarray, end: np.ndarray, steps: int = 9) -> np.ndarray:
-    """Digits, (steps, 28, 28), along the straight line between two codes, (size,), both ends included."""
-    return np.asarray(decode(np.linspace(start, end, steps, dtype=np.float32))).reshape(-1, 28, 28)
-
-
-def map_2d(codes: np.ndarray, random_state: int = 0) -> np.ndarray:
-    """A map of the codes on which neighbours stay neighbours: t-SNE of the 50 leading principal components.
-
-    PCA alone would be instant, but loses the neighbours: its trustworthiness was 0.79, against 0.98 here, on
-    32-value codes of noisy digits. Distances between groups, and their sizes, mean nothing on this map.
-
-    Parameters
-    ----------
-    codes : ndarray, shape (n, size)
-        More than 30 rows (t-SNE's perplexity); 1,000 take about 2 s, 2,000 about 4 s.
-    random_state : int
-        Random state of t-SNE.
-
-    Returns
-    -------
-    ndarray, shape (n, 2), float32
-
-    References
-    ----------
-    van der Maaten & Hinton (2008), "Visualizing data using t-SNE", JMLR 9.
-    """
-    leading = PCA(min(50, *codes.shape), random_state=random_state).fit_transform(codes)
-    start = "pca" if leading.shape[1] > 1 and leading.any() else "random"  # a code of one value, or of zeros only
-    with threadpool_limits(1):  # its threads wait for each other at every step: 7x slower on a busy machine
-        return TSNE(init=start, max_iter=500, random_state=random_state).fit_transform(leading)
+    narrow = {name: parts for name, parts in representations.items() if parts[0].shape[1] <= WIDEST}
+    curves = [
+        label_efficiency(fit, labels_fit, test, labels_test, counts, random_state=random_state).assign(
+            representation=name
+        )
+        for name, (fit, test) in narrow.items()
+    ]
+    return pd.concat(curves, ignore_index=True)

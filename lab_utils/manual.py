@@ -1,9 +1,13 @@
 """The printed manual's questions and statements, as data: what the notebooks must answer and put to the test."""
 
+import re
+
 TITLE = "Denoising Autoencoder for Feature Extraction on MNIST"
 ANSWER_PROMPT = "*Write your answer here.*"
 PREDICTION_PROMPT = "*Your prediction, in one line:*"
 MARKS = 50
+MODEL_ANSWER = re.compile(r"\*\*Model answer(?: \d)?\*\*")
+"""What a model answer begins with: "**Model answer**", or with the number of its question."""
 
 QUESTIONS = {
     "pre-lab-1": "What is the primary purpose of using an autoencoder for feature extraction?",
@@ -44,3 +48,8 @@ STATEMENTS = {
     "pre-lab-3": "Activation functions add non-linearity, helping capture complex patterns.",
     "pre-lab-4": "Autoencoders handle non-linear features, while PCA is limited to linear relationships.",
 }
+
+
+def model_answers(source: str) -> list[str]:
+    """The model answers of one cell, without what they begin with: of one question, or of several in their order."""
+    return [text.strip() for text in MODEL_ANSWER.split(source) if text.strip()]

@@ -4,7 +4,7 @@ Every metric takes two stacks of the same digits, floats in [0, 1], and returns 
 of shape (n, 28, 28), (n, 28, 28, 1) and (n, 784) are all understood. Average with ``mean_interval``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -119,6 +119,18 @@ def quality(clean: np.ndarray, estimate: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({metric.__name__: metric(clean, estimate) for metric in (mse, psnr, ssim, bce)})
 
 
+def extremes(values: Sequence[float], count: int = 4) -> np.ndarray:
+    """Positions of the ``count`` largest values, of as many from the middle, and of the smallest, in this order."""
+    order = np.argsort(np.asarray(values))[::-1]
+    middle = (len(order) - count) // 2
+    return np.concatenate([order[:count], order[middle : middle + count], order[-count:]])
+
+
+def captions(table: pd.DataFrame) -> list[str]:
+    """What stands under each digit of a picture: PSNR and SSIM, of rows of ``quality``."""
+    return [f"{row.psnr:.1f} dB\n{row.ssim:.2f}" for row in table.itertuples()]
+
+
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     """Mean of independent values with Student's t interval.
 
@@ -202,3 +214,8 @@ def summary(clean: np.ndarray, estimates: Sequence[np.ndarray]) -> dict[str, flo
         "seeds": len(tables),
         "seed_range": max(by_seed) - min(by_seed) if len(tables) > 1 else float("nan"),
     }
+
+
+def summaries(clean: np.ndarray, estimates: Mapping[str, Sequence[np.ndarray]]) -> pd.DataFrame:
+    """``summary`` of several methods: a row for each name."""
+    return pd.DataFrame({name: summary(clean, several) for name, several in estimates.items()}).T

@@ -159,7 +159,7 @@ def reference(seed: int, dtype: str = "float32") -> keras.Model:
     It works on 2 x 2 patches, at 14 x 14 with 64 channels and at 7 x 7 with 128: full-size feature maps, as the
     manual's model has them, cost memory traffic and little arithmetic. The finer scale reaches the output past the
     coarser one, so there is no bottleneck, no code and no encoder: it denoises and does nothing else.
-    ``training.REFERENCE_RECIPE`` goes with it.
+    With Adam at 4e-3, warm-up and cosine decay, one pass over 55,000 digits passes the manual's ten epochs.
 
     Parameters
     ----------

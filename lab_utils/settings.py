@@ -83,10 +83,9 @@ class InLab(Noisy):
     profiles = {
         "quick": {
             "train_digits": 8_000,
-            "epochs": 1,
+            "epochs": 2,
             "batch_size": 32,
             "compact_epochs": 6,
-            "reference_epochs": 1,
             "repeats": 2,
             "test_digits": 1_000,
         },
@@ -95,7 +94,6 @@ class InLab(Noisy):
             "epochs": 10,
             "batch_size": 128,
             "compact_epochs": 20,
-            "reference_epochs": 10,
             "repeats": 3,
             "test_digits": 10_000,
         },
@@ -109,7 +107,6 @@ class InLab(Noisy):
     code_size: int = Field(32, ge=1, le=784)
     """At most ``train_digits`` and ``test_digits``: PCA has no more components than digits to fit on."""
     compact_epochs: int = Field(ge=1, le=200)
-    reference_epochs: int = Field(ge=1, le=200)
     repeats: int = Field(ge=1, le=50)
     test_digits: int = Field(ge=200, le=10_000)
 

@@ -5,21 +5,22 @@ import pandas as pd
 from IPython.display import Markdown
 
 from lab_utils.metrics import Interval, mean_interval, paired_interval
+from lab_utils.readings.words import told
 
 
 def noise2noise(psnr: dict[str, list[float]], cap: float) -> Markdown:
     """PSNR (dB) per seed by targets, and that of perfect digits seen through the clipping."""
     clean, noisy, inverted = (psnr[name] for name in ("clean", "noisy", "noisy, inverted"))
     text = (
-        f"Noisy targets cost {_told(paired_interval(clean, noisy), 'dB')}. A network that learns the mean of clipped "
+        f"Noisy targets cost {told(paired_interval(clean, noisy), 'dB')}. A network that learns the mean of clipped "
         f"targets cannot pass {cap:.1f} dB, however long it trains. With the known bias inverted the same weights gain "
-        f"{_told(paired_interval(inverted, noisy), 'dB')}. "
+        f"{told(paired_interval(inverted, noisy), 'dB')}. "
     )
     if np.mean(inverted) <= np.mean(noisy):
         return Markdown(
             text + "**Surprise:** the inversion does not help. Is the noise so weak that little is clipped?"
         )
-    rest = _told(paired_interval(clean, inverted), "dB")
+    rest = told(paired_interval(clean, inverted), "dB")
     return Markdown(text + f"What is still missing, {rest}, is what noise in the targets costs in so short a training.")
 
 
@@ -33,16 +34,16 @@ def blind(facing: pd.DataFrame) -> Markdown:
     best = average[specialists].mean().idxmax()
     gain = paired_interval(average["blind"], average[best])
     text = (
-        f"On the level that it knows, a specialist is ahead by {_told(mean_interval(ahead.mean(axis=1)), 'dB')}. "
+        f"On the level that it knows, a specialist is ahead by {told(mean_interval(ahead.mean(axis=1)), 'dB')}. "
         f"Averaged over all levels, the blind denoiser is ahead of the best of them, the one that *{best}*, by "
-        f"{_told(gain, 'dB')}. "
+        f"{told(gain, 'dB')}. "
     )
     if gain.mean <= 0:
         return Markdown(text + "**Surprise:** one level is a better school than all of them.")
     least = ahead.mean().idxmin()
     behind = mean_interval(-ahead[least])
     if behind.low > 0:
-        text += f"**Surprise:** even there, the one that *{least}* is behind, by {_told(behind, 'dB')}. "
+        text += f"**Surprise:** even there, the one that *{least}* is behind, by {told(behind, 'dB')}. "
     worst = facing.groupby(["denoiser", "level"])["psnr"].mean().idxmin()
     return Markdown(text + f"The worst of all is the one that *{worst[0]}*, at level {worst[1]:g}.")
 
@@ -67,19 +68,19 @@ def drawn(judged: pd.DataFrame) -> Markdown:
     real, start = judged.loc["real digits"], judged.loc["one step"]
     share, classes, distance = (mean_interval(sets[name]) for name in ("recognised", "classes", "distance"))
     text = (
-        f"The judge recognises {_told(Interval(*(100 * value for value in share)), '%', '.0f')} of what was drawn, "
+        f"The judge recognises {told(Interval(*(100 * value for value in share)), '%', '.0f')} of what was drawn, "
         f"{100 * real.recognised:.0f} % of real digits and {100 * start.recognised:.0f} % of what one step makes of "
-        f"noise. What was drawn spreads over {_told(classes, 'classes', '.1f')}, real digits over {real.classes:.1f}; "
+        f"noise. What was drawn spreads over {told(classes, 'classes', '.1f')}, real digits over {real.classes:.1f}; "
         f"the most frequent class of a seed takes {100 * sets['largest'].mean():.0f} %. "
     )
     if share.mean > real.recognised:
         text += "**Surprise:** drawn digits are *easier* to recognise than real ones: typical, where people vary. "
     text += (
-        f"From the nearest training digit they are {_told(distance, form='.1f')} away, real ones {real.distance:.1f}: "
+        f"From the nearest training digit they are {told(distance, form='.1f')} away, real ones {real.distance:.1f}: "
     )
     text += "**surprise**, so near they are copies. " if distance.mean < real.distance / 2 else "they are no copies. "
     apart = mean_interval(sets["apart"])
-    text += f"From each other they are {_told(apart, form='.1f')} away, real ones {real.apart:.1f}: "
+    text += f"From each other they are {told(apart, form='.1f')} away, real ones {real.apart:.1f}: "
     repeated = apart.mean < real.apart / 3
     return Markdown(text + ("**surprise**, they repeat themselves." if repeated else "the less, the less varied."))
 
@@ -95,9 +96,9 @@ def memorising(memory: pd.DataFrame) -> Markdown:
     }
     text = (
         f"On the {least:,} digits that it was given the posterior mean is all but perfect "
-        f"({psnr[least, 'posterior mean, known digits'][0]:.0f} dB). The network is {_told(lost, 'dB')} better on them "
-        f"than on new ones. On new digits it is ahead of the posterior mean by {_told(ahead[least], 'dB')} where both "
-        f"were given {least:,}, and by {_told(ahead[most], 'dB')} where both were given {most:,}. "
+        f"({psnr[least, 'posterior mean, known digits'][0]:.0f} dB). The network is {told(lost, 'dB')} better on them "
+        f"than on new ones. On new digits it is ahead of the posterior mean by {told(ahead[least], 'dB')} where both "
+        f"were given {least:,}, and by {told(ahead[most], 'dB')} where both were given {most:,}. "
     )
     if ahead[least].low <= 0:
         return Markdown(text + "**Surprise:** memory is as good as learning, even where there is little to remember.")
@@ -110,9 +111,9 @@ def anomalies(odd: pd.DataFrame) -> Markdown:
     """The table of ``scores.left_out``."""
     auroc, best, worst = odd["auroc"], odd["auroc"].idxmax(), odd["auroc"].idxmin()
     text = (
-        f"Over {len(odd)} classes, each left out once, the AUROC is {_told(mean_interval(auroc))}: from "
+        f"Over {len(odd)} classes, each left out once, the AUROC is {told(mean_interval(auroc))}: from "
         f"{auroc[worst]:.2f} for the {worst} to {auroc[best]:.2f} for the {best}. For turned digits it is "
-        f"{_told(mean_interval(odd['turned']))}. "
+        f"{told(mean_interval(odd['turned']))}. "
     )
     if auroc[worst] < 0.5:
         return Markdown(
@@ -120,8 +121,3 @@ def anomalies(odd: pd.DataFrame) -> Markdown:
             "knows. The error says how hard a digit is to draw before it says how strange it is."
         )
     return Markdown(text + "No class is missed altogether, but the alarm is far surer of some than of others.")
-
-
-def _told(interval: Interval, unit: str = "", form: str = ".2f") -> str:
-    mean, low, high = (f"{value:{form}}" for value in interval)
-    return f"**{mean}**{unit and f' {unit}'} (95 % interval {low} to {high})"

@@ -9,13 +9,12 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_markdown_cell
 
-from lab_utils import files
+from lab_utils import files, manual
 from lab_utils.course.batch import find_notebooks
 from lab_utils.course.names import folder_name
 from lab_utils.course.roster import read_roster
 from lab_utils.course.rubric import read_rubric
 from lab_utils.errors import LabError
-from lab_utils.manual import QUESTIONS
 from lab_utils.readings import checklist
 from lab_utils.running.execution import EXECUTION, unstamped
 from lab_utils.running.source import read_notebook, without_answers
@@ -130,13 +129,14 @@ def answer_ids(notebook: Notebook) -> list[str]:
 
 
 def model_answers(notebook: Notebook) -> dict[str, str]:
-    """The model answers by the id of the answer that each stands behind."""
+    """The model answers by the id of the answer that each stands behind; a cell may hold those of the last few."""
     found: dict[str, str] = {}
-    last = ""
+    answers: list[str] = []
     for cell in notebook.cells:
-        last = cell.metadata["answer"] if "answer" in _tags(cell) else last
-        if last and "model-answer" in _tags(cell):
-            found[last] = cell.source.removeprefix("**Model answer**").strip()
+        answers += [cell.metadata["answer"]] if "answer" in _tags(cell) else []
+        if "model-answer" in _tags(cell):
+            texts = manual.model_answers(cell.source)
+            found |= dict(zip(answers[-len(texts) :], texts, strict=False))
     return found
 
 
@@ -156,7 +156,7 @@ def _instructors(sources: Mapping[str, Notebook], points: Mapping[str, float]) -
     asked = {id: text for source in sources.values() for id, text in questions(source).items()}
     lines = ["# For instructors: questions, points and model answers", "", f"{sum(points.values()):g} points in all."]
     for id, worth in points.items():
-        question = QUESTIONS.get(id) or _without_heading(asked[id].splitlines())
+        question = manual.QUESTIONS.get(id) or _without_heading(asked[id].splitlines())
         model = models.get(id, "*No model answer: it rests on the numbers of the student's own run.*")
         lines += ["", f"## {id} ({worth:g} points)", "", question, "", *(f"> {line}" for line in model.splitlines())]
     return "\n".join(lines) + "\n"

@@ -4,8 +4,8 @@ A function takes arrays or tables and returns the Matplotlib figure that it drew
 text computed from the same arrays and tables.
 """
 
-from lab_utils.figures.digits import class_means, digit_rows, feature_maps, map_2d, strips
-from lab_utils.figures.results import bars, heat_table, lines, quality_against_time, training_curves
+from lab_utils.figures.digits import class_means, digit_rows, feature_maps
+from lab_utils.figures.results import bars, heat_table, lines, training_curves
 from lab_utils.figures.study import (
     error_against_accuracy,
     hyperparameter_effect,
@@ -27,11 +27,8 @@ __all__ = [
     "importance",
     "learning_curves",
     "lines",
-    "map_2d",
     "parallel_coordinates",
-    "quality_against_time",
     "search_progress",
-    "strips",
     "training_curves",
     "use_style",
 ]

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
-from scipy.spatial import KDTree
 
 from lab_utils import metrics
 from lab_utils.figures.described import DescribedFigure, joined, subplots
-from lab_utils.figures.style import CLASSES, DIGITS, FRAME, HEAT, frame_only, heading
+from lab_utils.figures.style import DIGITS, FRAME, HEAT, frame_only, heading
 
 DIGIT_INCHES = 0.78
 PITCH, CAPTION_LINE = 1.06, 0.18
@@ -22,6 +21,7 @@ def digit_rows(
     title: str = "",
     *,
     clean: str = "clean",
+    places: Sequence[int] | None = None,
 ) -> DescribedFigure:
     """Digits side by side: one labelled row per entry.
 
@@ -34,8 +34,13 @@ def digit_rows(
     title : str
     clean : str
         Label of the row, if there is one, that the description compares the others with.
+    places : sequence of int, optional
+        Which of the digits, and of their captions, to draw; by default all.
     """
     captions = captions or {}
+    if places is not None:
+        rows = {label: digits[places] for label, digits in rows.items()}
+        captions = {label: [texts[place] for place in places] for label, texts in captions.items()}
     columns = len(next(iter(rows.values())))
     figure, axis = subplots()
     top = 0.0
@@ -78,24 +83,6 @@ def _spread(rows: dict[str, np.ndarray]) -> dict[str, str]:
     }
 
 
-def strips(codes: np.ndarray, title: str) -> DescribedFigure:
-    """Ten codes as the manual draws them: each reshaped to 16 rows, here 16x392; codes is (n >= 10, 6272)."""
-    codes = codes[:10]
-    figure, axes = subplots(10, 1, figsize=(9, 5))
-    for axis, code in zip(axes, codes, strict=True):
-        image = axis.imshow(code.reshape(16, -1), cmap=HEAT, aspect="auto", vmin=codes.min(), vmax=codes.max())
-        axis.axis("off")
-    figure.colorbar(image, ax=axes, label="activation", aspect=40)
-    heading(figure, title)
-    zero = f"{100 * np.mean(codes == 0):.0f} %"
-    return figure.described(
-        title,
-        alt=f"ten strips, one under the other; {zero} of their values are zero, the largest is {codes.max():.3g}.",
-        caption="the values stand in the order of memory, not of the image, so that a strip does not look like its "
-        f"digit; {zero} are zero.",
-    )
-
-
 def feature_maps(digit: np.ndarray, maps: np.ndarray, title: str, columns: int = 12) -> DescribedFigure:
     """One digit, (28, 28), and the maps it switches on most, strongest first.
 
@@ -130,8 +117,19 @@ def feature_maps(digit: np.ndarray, maps: np.ndarray, title: str, columns: int =
     )
 
 
-def class_means(codes: np.ndarray, labels: np.ndarray, units: Sequence[int], title: str) -> DescribedFigure:
-    """Mean activation of some units for every class, standardised per unit: codes (n, all units), labels (n,)."""
+def class_means(codes: np.ndarray, labels: np.ndarray, title: str, count: int = 32) -> DescribedFigure:
+    """Mean activation of the most selective units for every class, standardised per unit.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (n, units)
+    labels : ndarray, shape (n,), int
+    title : str
+    count : int
+        Units to draw: those whose class means differ most, in standard deviations of the unit.
+    """
+    means = np.array([codes[labels == digit].mean(axis=0) for digit in range(10)])
+    units = np.argsort(means.std(axis=0) / (codes.std(axis=0) + 1e-9))[::-1][:count]
     codes = codes[:, units]
     scaled = (codes - codes.mean(axis=0)) / (codes.std(axis=0) + 1e-9)
     means = np.array([scaled[labels == digit].mean(axis=0) for digit in range(10)])
@@ -147,22 +145,4 @@ def class_means(codes: np.ndarray, labels: np.ndarray, units: Sequence[int], tit
         alt=f"ten digits by {len(units)} units; unit {units[place]} stands out most, {means.max():+.1f} standard "
         f"deviations for the digit {digit}.",
         caption=f"bright where a unit responds more than usual, as unit {units[place]} does to a {digit}.",
-    )
-
-
-def map_2d(points: np.ndarray, labels: np.ndarray, title: str) -> DescribedFigure:
-    """Codes on a plane, (n, 2), each drawn as its own label so that colour is not needed to read it."""
-    figure, axis = subplots(figsize=(6.4, 5.4))
-    palette = plt.get_cmap(CLASSES)
-    for digit in range(10):
-        here = points[labels == digit]
-        axis.scatter(*here.T, s=26, color=palette(digit), marker=f"${digit}$", linewidths=0.3)
-    axis.set(title=title)
-    axis.axis("off")
-    _, nearest = KDTree(points).query(points, k=2)
-    same = f"{100 * np.mean(labels[nearest[:, 1]] == labels):.0f} %"
-    return figure.described(
-        title,
-        alt=f"{len(points)} codes, each drawn as its digit; for {same} the nearest neighbour is of the same class.",
-        caption=f"near codes are alike, and {same} have a neighbour of their own class.",
     )

@@ -42,25 +42,6 @@ def training_curves(runs: Mapping[str, "Run"], title: str) -> DescribedFigure:
     )
 
 
-def quality_against_time(runs: Mapping[str, "Run"], title: str) -> DescribedFigure:
-    """Validation PSNR (dB) at the end of every epoch against seconds of training, for runs by name."""
-    figure, axis = subplots(figsize=(7.5, 3.3))
-    for (name, run), look in zip(runs.items(), LINES, strict=False):
-        psnr = run.history["val_psnr"]
-        axis.plot(run.seconds / len(psnr) * np.arange(1, len(psnr) + 1), psnr, **look, label=name)
-    axis.set(xlabel="seconds of training", ylabel="validation PSNR (dB)", xscale="log", title=title)
-    plain_logarithmic(axis.xaxis)
-    legend_below(figure, axis)
-    ends = {name: run.history["val_psnr"][-1] for name, run in runs.items()}
-    best = max(ends, key=ends.get)
-    said = joined(f"{name} {psnr:.1f} dB after {runs[name].seconds:.0f} s" for name, psnr in ends.items())
-    return figure.described(
-        title,
-        alt=f"validation PSNR against seconds of training, at the end: {said}.",
-        caption=f"the higher and the farther left, the better; {best} ends highest ({ends[best]:.1f} dB).",
-    )
-
-
 def bars(
     table: pd.DataFrame,
     value: str,

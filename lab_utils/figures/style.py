@@ -31,7 +31,7 @@ LINES = tuple(
     )
 )
 """Look of the first line, of the second, ...: the darkest colours first."""
-DIGITS, HEAT, CLASSES = "gray_r", "viridis", "tab10"
+DIGITS, HEAT = "gray_r", "viridis"
 """Colour maps. Brightness grows evenly along the second, so that it is read in grey print, too."""
 FRAME, GREY = "#BBBBBB", "#AAAAAA"
 

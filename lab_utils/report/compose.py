@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lab_utils.manual import PREDICTION_PROMPT, QUESTIONS, TITLE
+from lab_utils.manual import PREDICTION_PROMPT, QUESTIONS, TITLE, model_answers
 from lab_utils.report import cells, outputs, pictures
 from lab_utils.report.answers import missing
 from lab_utils.report.evidence import CAPTIONS, PICTURE, WORKS
@@ -244,7 +244,8 @@ class Reader:
         if not isinstance(block, Answer):
             return block
         question = [*notebook, *self.lab]
-        copied = [c.source for c in question if "model-answer" in c.metadata.get("tags", [])]
+        models = [c.source for c in question if "model-answer" in c.metadata.get("tags", [])]
+        copied = models + [text for source in models for text in model_answers(source)]
         copied.append(QUESTIONS.get(block.id, ""))
         given = replace(block, blocks=tuple(self.answers[block.id]))
         return replace(given, missing=missing(given, copied))

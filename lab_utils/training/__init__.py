@@ -7,20 +7,20 @@ Labels are no argument of anything here: an autoencoder never sees one.
 """
 
 from lab_utils.machine import peak_memory, precision
-from lab_utils.training.loop import fit
-from lab_utils.training.recipe import COMPACT_CONV_RECIPE, REFERENCE_RECIPE, Diverged, Recipe
+from lab_utils.training.loop import fit, fit_seeds
+from lab_utils.training.recipe import COMPACT_CONV_RECIPE, Diverged, Recipe
 from lab_utils.training.run import Run, predict
 from lab_utils.training.steps import VALIDATION_NOISE, batches
 
 __all__ = [
     "COMPACT_CONV_RECIPE",
-    "REFERENCE_RECIPE",
     "VALIDATION_NOISE",
     "Diverged",
     "Recipe",
     "Run",
     "batches",
     "fit",
+    "fit_seeds",
     "peak_memory",
     "precision",
     "predict",

@@ -2,7 +2,8 @@
 
 import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -74,6 +75,33 @@ def fit(
     if name:
         cache.put(name, {"record": run.record} | {str(i): value for i, value in enumerate(_values(model.variables))})
     return run
+
+
+def fit_seeds(
+    build: Callable[..., keras.Model],
+    train: np.ndarray,
+    validation: np.ndarray,
+    recipe: Recipe,
+    repeats: int,
+    dtype: str | None = None,
+) -> list[Run]:
+    """One run for each of ``repeats`` seeds, from the recipe's upwards.
+
+    Parameters
+    ----------
+    build : callable
+        One of ``models``: takes the seed and ``dtype``, and returns a new model.
+    train, validation : ndarray
+        As in ``fit``.
+    recipe : Recipe
+        Its seed is the first.
+    repeats : int
+    dtype : str, optional
+        Keras dtype policy; by default what this machine multiplies fastest, ``machine.precision``.
+    """
+    dtype = dtype or machine.precision()
+    seeds = range(recipe.seed, recipe.seed + repeats)
+    return [fit(build(seed, dtype=dtype), train, validation, replace(recipe, seed=seed)) for seed in seeds]
 
 
 def _train(

@@ -51,9 +51,6 @@ class Recipe:
     seed: int = 0
 
 
-REFERENCE_RECIPE = Recipe(epochs=1, batch_size=64, learning_rate=4e-3, schedule="cosine")
-"""For ``models.reference``: one pass over 55,000 digits already passes the manual's ten epochs; more go further."""
-
 COMPACT_CONV_RECIPE = Recipe(epochs=2, batch_size=64, learning_rate=3e-3, schedule="cosine")
 """For ``models.compact_conv``."""
 
