@@ -34,6 +34,7 @@ from lab_utils.progress import progress
 CLASSES = 10
 NEIGHBOURS = 5
 WIDEST = 28 * 28
+FEW = 2_000
 SVM_DIGITS = 5_000
 """The SVM's kernel matrix grows with the square of the digits it is fitted on: 5,000 take 200 MB."""
 
@@ -135,7 +136,8 @@ def probe_accuracy(
     arrays = [features_fit, labels_fit, features_test, labels_test]
 
     def measure() -> pd.DataFrame:
-        probe = linear_probe(features_fit, labels_fit)
+        with _threads_for(features_fit):
+            probe = linear_probe(features_fit, labels_fit)
         return pd.DataFrame({"accuracy": [probe.score(features_test, labels_test)]})
 
     return float(cache.remember_table(measure, __name__, ["probe", arrays])["accuracy"][0])
@@ -195,15 +197,21 @@ def score(
     test = (features_test, labels_test)
     with threadpool_limits(1):  # more threads take minutes instead of seconds on a busy machine
         clusters = KMeans(CLASSES, n_init=4, random_state=random_state).fit(features_fit).predict(features_test)
-    return Score(
-        size=features_fit.shape[1],
-        linear_probe=float(linear_probe(features_fit, labels_fit).score(*test)),
-        svm=svm_accuracy(features_fit, labels_fit, *test),
-        knn=float(KNeighborsClassifier(NEIGHBOURS).fit(features_fit, labels_fit).score(*test)),
-        kmeans=cluster_accuracy(labels_test, clusters),
-        ari=float(adjusted_rand_score(labels_test, clusters)),
-        nmi=float(normalized_mutual_info_score(labels_test, clusters)),
-    )
+    with _threads_for(features_fit):
+        return Score(
+            size=features_fit.shape[1],
+            linear_probe=float(linear_probe(features_fit, labels_fit).score(*test)),
+            svm=svm_accuracy(features_fit, labels_fit, *test),
+            knn=float(KNeighborsClassifier(NEIGHBOURS).fit(features_fit, labels_fit).score(*test)),
+            kmeans=cluster_accuracy(labels_test, clusters),
+            ari=float(adjusted_rand_score(labels_test, clusters)),
+            nmi=float(normalized_mutual_info_score(labels_test, clusters)),
+        )
+
+
+def _threads_for(rows: np.ndarray) -> threadpool_limits:
+    """One thread for up to ``FEW`` digits: on a busy machine more of them wait for each other, 7x as long."""
+    return threadpool_limits(1 if len(rows) <= FEW else None)
 
 
 def compare(
@@ -297,7 +305,7 @@ def label_efficiency(
         return pd.DataFrame(rows)
 
     inputs = ["label efficiency", arrays, list(counts), draws, random_state]
-    with threadpool_limits(1):  # fits as small as these only wait for other threads
+    with _threads_for(features_test):
         return cache.remember_table(probe_all, __name__, inputs)
 
 

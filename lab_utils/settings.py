@@ -84,7 +84,7 @@ class InLab(Noisy):
         "quick": {
             "train_digits": 8_000,
             "epochs": 2,
-            "batch_size": 32,
+            "batch_size": 64,
             "compact_epochs": 6,
             "repeats": 2,
             "test_digits": 1_000,

@@ -1,12 +1,10 @@
-"""Features: probes that learn from labels and from nothing else, clusters, units, and the space of codes."""
+"""Features: probes that learn from labels and from nothing else, clusters, and few labels."""
 
 from dataclasses import asdict
 from itertools import permutations
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
-from sklearn.manifold import trustworthiness
 from sklearn.svm import SVC
 
 from lab_utils import features
@@ -132,47 +130,6 @@ def test_label_efficiency_refuses_counts_it_cannot_share(splits, count):
         features.label_efficiency(*splits, counts=(count,))
 
 
-def test_maximally_activating_digits_come_largest_first():
-    codes = np.array([[0, 3], [9, 1], [4, 7], [5, 7]])
-    assert features.maximally_activating(codes, unit=0, count=2).tolist() == [1, 3]
-    assert features.maximally_activating(codes, unit=1, count=3).tolist() == [2, 3, 0]
-
-
-def test_accuracy_lost_is_what_the_zeroed_unit_carried(splits):
-    codes_fit, labels_fit, codes_test, labels_test = splits
-    fit = np.c_[codes_fit, np.zeros(len(codes_fit))]
-    test = np.c_[codes_test, np.zeros(len(codes_test))]
-    before = test.copy()
-    probe = features.linear_probe(fit, labels_fit)
-    lost = features.accuracy_lost(probe, test, labels_test)
-    assert lost[SIZE] == 0, "a unit that is always 0 cannot be missed"
-    assert lost[0] > 0.05, "the first principal component carries digits"
-    zeroed = test * (np.arange(SIZE + 1) != 3)
-    assert lost[3] == probe.score(test, labels_test) - probe.score(zeroed, labels_test)
-    np.testing.assert_array_equal(test, before)
-    assert features.accuracy_lost(probe, test, labels_test, units=[3]).to_dict() == {3: lost[3]}
-
-
-def test_a_linear_decoder_draws_a_unit_as_its_component_and_interpolates_in_pixels(mnist):
-    pca = PCA(SIZE, random_state=0).fit(to_unit(mnist.train.digits[:500]).reshape(-1, 784))
-    codes = pca.transform(to_unit(mnist.test.digits[:2]).reshape(-1, 784))
-    response = features.decoder_response(pca.inverse_transform, codes[0], unit=3, values=np.array([-1, 0, 2]))
-    assert response.shape == (3, 28, 28)
-    np.testing.assert_allclose((response[2] - response[0]).ravel(), 3 * pca.components_[3], atol=1e-5)
-
-    start, end = pca.inverse_transform(codes).reshape(2, 28, 28)
-    path = features.interpolate(pca.inverse_transform, *codes, steps=5)
-    np.testing.assert_allclose(path[[0, 1, 4]], [start, 0.75 * start + 0.25 * end, end], atol=1e-5)
-
-
-def test_the_map_keeps_neighbours_better_than_two_principal_components(splits):
-    codes = splits[2][:150]
-    flat = features.map_2d(codes)
-    assert flat.shape == (150, 2)
-    np.testing.assert_array_equal(flat, features.map_2d(codes))
-    assert trustworthiness(codes, flat) > trustworthiness(codes, codes[:, :2]) + 0.05
-
-
 def test_encode_flattens_the_codes_of_a_real_encoder(mnist):
     from lab_utils import models
 
@@ -183,3 +140,26 @@ def test_encode_flattens_the_codes_of_a_real_encoder(mnist):
     np.testing.assert_allclose(codes, encoder(digits[..., np.newaxis]), rtol=1e-4, atol=1e-5)
     manual, _ = models.halves(models.manual(seed=0))
     assert features.encode(manual, digits).shape == (6, 6272)
+
+
+def test_views_are_of_the_same_digits_and_wide_ones_have_no_curve(mnist):
+    from lab_utils import models
+
+    train, test = to_unit(mnist.train.digits[:60]), to_unit(mnist.test.digits[:20])
+    labels, labels_test = mnist.train.labels[:40], mnist.test.labels[:20]
+    encoders = {"small": models.halves(models.compact(0, code_size=4))[0], "wide": models.halves(models.manual(0))[0]}
+    views = features.views(encoders, 4, train, 40, test)
+    assert {name: fit.shape for name, (fit, _) in views.items()} == {
+        "raw pixels": (40, 784),
+        "PCA-4": (40, 4),
+        "small": (40, 4),
+        "wide": (40, 6272),
+    }
+    np.testing.assert_allclose(views["small"][1], features.encode(encoders["small"], test))
+    curves = features.label_curves(views, labels, labels_test, (10,), random_state=1)
+    assert set(curves["representation"]) == {"raw pixels", "PCA-4", "small"} and set(curves["labels"]) == {10}
+    one = features.label_efficiency(*views["small"][:1], labels, views["small"][1], labels_test, (10,), random_state=1)
+    mine = curves[curves["representation"] == "small"]["accuracy"]
+    np.testing.assert_array_equal(mine, one["accuracy"])
+    (accuracy,) = features.probe_encoders([encoders["small"]], train[:40], labels, test, labels_test)
+    assert accuracy == features.probe_accuracy(views["small"][0], labels, views["small"][1], labels_test)

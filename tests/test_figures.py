@@ -87,12 +87,7 @@ def maps(seed: int) -> DescribedFigure:
 
 def means(seed: int) -> DescribedFigure:
     codes = numbers(seed).normal(size=(200, 40)) + (LABELS[:, None] == np.arange(40) % 10)
-    return figures.class_means(codes, LABELS, np.arange(3, 35), "Which channels respond to which digit")
-
-
-def on_a_plane(seed: int) -> DescribedFigure:
-    centres = 3 * numbers(1).normal(size=(10, 2))
-    return figures.map_2d(centres[LABELS] + numbers(seed).normal(size=(200, 2)), LABELS, "Codes on a plane")
+    return figures.class_means(codes, LABELS, "Which channels respond to which digit")
 
 
 def matrix(seed: int) -> DescribedFigure:
@@ -104,11 +99,6 @@ def matrix(seed: int) -> DescribedFigure:
 def lines(seed: int) -> DescribedFigure:
     panels = {"mse": "validation MSE per pixel", "probe": "linear probe accuracy"}
     return figures.lines(sizes_table(seed), "code_size", panels, "method", xlabel="code size", title="A larger code")
-
-
-def time(seed: int) -> DescribedFigure:
-    runs = {"manual's autoencoder": run_of(seed), "compact, code 32": run_of(seed + 7), "reference": run_of(30 * seed)}
-    return figures.quality_against_time(runs, "Quality against time")
 
 
 def curves(seed: int) -> DescribedFigure:
@@ -140,13 +130,8 @@ DRAWN: dict[str, Draw] = {
     "importance": lambda seed: figures.importance(tables.importance(trials_of(seed))),
     "learning_curves": curves,
     "lines": lines,
-    "map_2d": on_a_plane,
     "parallel_coordinates": lambda seed: figures.parallel_coordinates(trials_of(seed).query("varied == ''")),
-    "quality_against_time": time,
     "search_progress": lambda seed: figures.search_progress(tables.best_so_far(trials_of(seed))),
-    "strips": lambda seed: figures.strips(
-        np.maximum(numbers(seed).normal(size=(10, 6272)), 0), "The code of ten digits"
-    ),
     "training_curves": lambda seed: figures.training_curves({"manual's model": run_of(seed)}, "It learns to denoise"),
 }
 
@@ -208,6 +193,21 @@ def test_hyperparameters_stand_in_order_with_the_base_named():
     values = [float(text.get_text().split(" ")[0]) for text in legend.get_texts()]
     assert values == sorted(values) and len(values) == 5
     assert "(3 of 3 diverged)" in legend.get_texts()[-1].get_text()
+
+
+def test_places_choose_the_digits_and_their_captions():
+    rows, under = {"noisy": CLEAN / 2, "clean": CLEAN}, {"noisy": [f"digit {place}" for place in range(10)]}
+    drawn = figures.digit_rows(rows, under, "Some", places=[7, 2])
+    alone = figures.digit_rows({name: digits[[7, 2]] for name, digits in rows.items()}, title="Some")
+    assert drawn.alt == alone.alt and "2 rows of 2 digits" in drawn.alt
+    assert [text.get_text() for text in drawn.axes[0].texts if "digit" in text.get_text()] == ["digit 7", "digit 2"]
+
+
+def test_the_units_drawn_are_those_that_tell_classes_apart():
+    codes = numbers(1).normal(size=(len(LABELS), 6))
+    codes[:, 4] += LABELS
+    drawn = figures.class_means(codes, LABELS, "Units", count=2)
+    assert drawn.axes[0].get_xticklabels()[0].get_text() == "4" and "ten digits by 2 units" in drawn.alt
 
 
 def test_joined():

@@ -16,18 +16,6 @@ from lab_utils.running import check
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SMALL = {
     "01_pre_lab": {"train_digits": 500, "epochs": 1},
-    "02_in_lab": {
-        "noise_kind": "masking",
-        "noise_level": 0.4,
-        "train_digits": 500,
-        "epochs": 1,
-        "compact_epochs": 1,
-        "reference_epochs": 1,
-        "repeats": 1,
-        "test_digits": 200,
-        "code_size": 8,
-        "static_noise": True,
-    },
     "03_post_lab": {
         "noise_kind": "speckle",
         "train_digits": 500,
@@ -96,7 +84,7 @@ def test_without_network_npm_or_cache_it_says_what_it_used(tmp_path):
 
 def test_nbval_compares_shapes(tmp_path):
     path = tmp_path / "02_in_lab.ipynb"
-    notebook = first_cells("02_in_lab", "model-shapes", path)
+    notebook = first_cells("02_in_lab", "program-model", path)
     command = ("pytest", "--nbval", str(path), "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
     assert run(*command).returncode == 0
     shown = notebook.cells[-1].outputs[0]

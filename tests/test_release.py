@@ -14,7 +14,7 @@ from lab_utils.course import release as released
 from lab_utils.course.release import release
 from lab_utils.course.rubric import read_rubric
 from lab_utils.errors import LabError
-from lab_utils.manual import ANSWER_PROMPT, QUESTIONS
+from lab_utils.manual import ANSWER_PROMPT, QUESTIONS, model_answers
 from lab_utils.report.compose import compose
 from lab_utils.running import original
 from lab_utils.running.runner import run_notebook
@@ -42,16 +42,32 @@ def tags(cell: nbformat.NotebookNode) -> list[str]:
 
 
 def test_no_answer_and_no_model_answer_is_in_what_students_get(out):
-    models = [cell.source for cell in cells(LAB) if "model-answer" in tags(cell)]
+    sources = [cell.source for cell in cells(LAB) if "model-answer" in tags(cell)]
+    models = [text for source in sources for text in model_answers(source)]
     assert len(models) == len(QUESTIONS)
     told = "".join(path.read_text(encoding="utf-8") for path in (out / "students").iterdir())
     kept = (out / "instructor.md").read_text(encoding="utf-8")
     for model in models:
-        first = model.splitlines()[2]
+        first = model.splitlines()[0]
         assert first not in told and first in kept
     boxes = [cell for cell in cells(out / "students") if "answer" in tags(cell)]
     assert len(boxes) == 17 and {cell.source for cell in boxes} == {ANSWER_PROMPT}
     assert not any(cell.outputs for cell in cells(out / "students") if cell.cell_type == "code")
+
+
+def test_a_cell_may_hold_the_model_answers_of_the_last_few_questions():
+    def cell(text: str, **metadata) -> nbformat.NotebookNode:
+        return nbformat.v4.new_markdown_cell(text, metadata=metadata)
+
+    answers = [cell(ANSWER_PROMPT, tags=["answer"], answer=id) for id in ("a-1", "b-1", "b-2")]
+    models = [
+        cell(f"**Model answer{each}**\n\nFor {id}.", tags=["model-answer"]) for each, id in (("", "a"), (" 1", "b"))
+    ]
+    models[1].source += "\n\n**Model answer 2**\n\nFor c,\n\nin two paragraphs."
+    notebook = nbformat.v4.new_notebook(cells=[answers[0], models[0], *answers[1:], models[1]])
+    assert released.model_answers(notebook) == {"a-1": "For a.", "b-1": "For b.", "b-2": "For c,\n\nin two paragraphs."}
+    told = released.model_answers(read_notebook(LAB / "02_in_lab.ipynb"))
+    assert list(told) == [f"viva-{number}" for number in range(1, 6)] and "BERT" in told["viva-3"]
 
 
 def test_every_answer_has_nbgraders_metadata_and_the_points_add_up(out):

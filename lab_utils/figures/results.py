@@ -27,6 +27,7 @@ def training_curves(runs: Mapping[str, "Run"], title: str) -> DescribedFigure:
     left.set(xlabel="digits seen", ylabel="loss per pixel", yscale="log", title="Loss")
     right.set(xlabel="digits seen", ylabel="PSNR (dB)", title="Validation PSNR")
     for axis in (left, right):
+        axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.xaxis.set_major_locator(MaxNLocator(4))
     plain_logarithmic(left.yaxis)
@@ -99,6 +100,7 @@ def lines(
     xlabel: str,
     title: str,
     log_x: bool = True,
+    over: str = "seeds",
 ) -> DescribedFigure:
     """One panel per measured column against ``x``, one line per value of ``by``; the band is the range over seeds.
 
@@ -113,6 +115,8 @@ def lines(
     xlabel, title : str
     log_x : bool
         Logarithmic horizontal axis with a tick at every measured value.
+    over : str
+        What the rows of one point are: seeds, draws.
     """
     figure, axes = subplots(1, len(panels), figsize=(4.5 * len(panels), 3.2), squeeze=False)
     for axis, (column, label) in zip(axes[0], panels.items(), strict=True):
@@ -137,7 +141,7 @@ def lines(
     return figure.described(
         title,
         alt=f"one line per {by}, at {xlabel} {last:,}: {'; '.join(said)}.",
-        caption=f"lines are means and bands the range over seeds; at the right end, {said[0]}.",
+        caption=f"lines are means and bands the range over {over}; at the right end, {said[0]}.",
     )
 
 

@@ -19,9 +19,13 @@ LEARNERS = ("PCA projection", "PCA, shrunk", "linear (ridge)", "posterior mean")
 
 
 def program(
-    clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray, history: Mapping[str, Sequence[float]]
+    clean: np.ndarray,
+    noisy: np.ndarray,
+    denoised: np.ndarray,
+    history: Mapping[str, Sequence[float]],
+    codes: np.ndarray,
 ) -> Markdown:
-    """Program 1 as it stands: digits of shape (n, 28, 28, 1), and the ``history`` of Keras' ``fit``."""
+    """Program 1 as it stands: digits, (n, 28, 28, 1), the ``history`` of Keras' ``fit``, and codes, (n, size)."""
     clean, noisy, denoised = (digits[..., 0] for digits in (clean, noisy, denoised))
     before, after = (metrics.psnr(clean, digits).mean() for digits in (noisy, denoised))
     text = (
@@ -32,12 +36,16 @@ def program(
         return Markdown(text + "**Surprise:** the network hardly denoises. Were the noisy digits the target, too?")
     left = 100 * 10 ** ((before - after) / 10)
     floor = metrics.bce(clean, clean).mean()
-    return Markdown(
-        f"{text}That leaves {left:.0f} % of the squared error. The loss of {history['val_loss'][-1]:.3f} is not to be "
-        f"compared with 0: grey pixels are no events, and the clean digits themselves, given as the answer, would have "
-        f"a binary cross-entropy of {floor:.3f}. And the feature set? It shows that something is active, and hardly "
-        "which digit it was: the code of one digit looks like that of any other."
+    alike = np.corrcoef(codes[:100])[np.triu_indices(len(codes[:100]), 1)].mean()
+    text += (
+        f"That leaves {left:.0f} % of the squared error. The loss of {history['val_loss'][-1]:.3f} is not to be "
+        "compared with 0: grey pixels are no events, and the clean digits themselves, given as the answer, would "
+        f"have a binary cross-entropy of {floor:.3f}. And the feature set? The codes of two digits correlate by {alike:.2f} "
+        "on average: "
     )
+    if alike < 0.3:
+        return Markdown(text + "**surprise**, they hardly resemble each other, and the strips ought to be told apart.")
+    return Markdown(text + "most of what is drawn is the same for every digit, and the strips do not say which it is.")
 
 
 def denoised(before: pd.DataFrame, after: pd.DataFrame, runs: Sequence["Run"]) -> Markdown:
@@ -100,11 +108,13 @@ def failures(psnr: pd.Series, labels: np.ndarray, clean: np.ndarray) -> Markdown
     text = (
         f"Between the best and the worst digit lie {psnr.max() - psnr.min():.0f} dB. Easiest is the "
         f"{by_class.idxmax()} ({by_class.max():.1f} dB), hardest the {by_class.idxmin()} ({by_class.min():.1f} dB). "
-        f"The correlation of PSNR and ink is {ink:+.2f}: "
     )
-    if ink > -0.3:
-        return Markdown(text + "**surprise**, it is not the amount of ink that makes a digit hard.")
-    return Markdown(text + "what is hard is, first of all, to have many strokes.")
+    if ink >= 0:
+        return Markdown(text + f"**Surprise:** digits of more ink are no harder (correlation with PSNR {ink:+.2f}).")
+    return Markdown(
+        f"{text}Digits of more ink are harder, but ink alone explains only {100 * ink**2:.0f} % of the differences "
+        f"(correlation with PSNR {ink:+.2f}): the shape matters, and where the noise happens to fall."
+    )
 
 
 def maps(codes: np.ndarray, channels: int) -> Markdown:
@@ -135,7 +145,7 @@ def compact(manual: pd.Series, small: pd.Series, gain: float, code_size: int, ma
         return Markdown(f"{text}only {kept:.0f} % of the gain is kept. So few values are too few for a digit.")
     return Markdown(
         f"{text}{kept:.0f} % of the gain is kept, by {28 * 28 / code_size:.0f} times fewer values than pixels. "
-        "This is compression; and it shows that the manual's network does not need its large code."
+        "This is compression; and most of what the large network does, it does not owe to its large code."
     )
 
 
@@ -161,7 +171,8 @@ def worth(noisy: pd.DataFrame, clean: pd.DataFrame, curves: pd.DataFrame) -> Mar
         "probe, clean": clean["linear_probe"],
         "k-NN, clean": clean["knn"],
     }
-    table = facts.table(pd.DataFrame(columns).rename_axis("noisy digits"), floatfmt=".3f")
+    shown = pd.DataFrame(columns).map("{:.3f}".format).replace("nan", "–").rename_axis("noisy digits")
+    table = facts.table(shown, disable_numparse=True)
     small, pca = 100 * noisy["linear_probe"], next(name for name in noisy.index if name.startswith("PCA"))
     text = (
         f"From noisy digits a linear probe reads {small['denoising']:.1f} % in the denoising code, "

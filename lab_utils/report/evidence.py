@@ -3,9 +3,7 @@
 CAPTIONS = {
     "q4-facts": "Validation MSE of PCA and the autoencoder at equal code size",
     "baselines-table": "Every denoiser on the same noisy test digits, by each score",
-    "worth-noisy": "What each representation of noisy test digits is worth (shares correct; ARI and NMI of clusters)",
-    "worth-clean": "What each representation of clean test digits is worth (shares correct; ARI and NMI of clusters)",
-    "disagree": "The autoencoders by what they denoise and by what their codes are worth",
+    "worth-facts": "What each representation of test digits is worth: shares correct, and ARI of clusters",
     "data-table": "The digits: where they are from, how they are split, their checksums",
     "space": "Six hyperparameters: the range that is searched, the base setting, the values tried one at a time",
     "study-count": "Trials of each stage of the study",
@@ -22,13 +20,13 @@ CAPTIONS = {
 EVIDENCE = {
     "pre-lab-3": ("q3-run", "q3-facts"),
     "in-lab-data": ("data",),
-    "in-lab-result": ("denoised-facts", "baselines", "result"),
-    "in-lab-analysis": ("maps", "analysis"),
-    "in-lab-inferences": ("disagree", "inferences"),
-    "viva-1": ("worth-noisy", "worth-facts"),
+    "in-lab-result": ("denoised-facts", "baselines"),
+    "in-lab-analysis": ("maps", "maps-reading"),
+    "in-lab-inferences": ("labels-figure",),
+    "viva-1": ("worth-facts",),
     "viva-2": ("compact-figure", "compact-facts"),
     "viva-3": (),
-    "viva-4": ("labels-figure",),
+    "viva-4": (),
     "viva-5": ("baselines-table",),
     "post-lab-data": ("study-count",),
     "post-lab-results": ("test", "results"),
@@ -55,6 +53,8 @@ WORKS = {
     "classifier probes. arXiv:1610.01644.",
     "Baldi and Hornik": "P. Baldi and K. Hornik (1989). Neural networks and principal component analysis: learning "
     "from examples without local minima. Neural Networks 2, 53–58.",
+    "Balestriero": "R. Balestriero and Y. LeCun (2024). Learning by reconstruction produces uninformative features for "
+    "perception. arXiv:2402.11337.",
     "Bergstra and Bengio": "J. Bergstra and Y. Bengio (2012). Random search for hyper-parameter optimization. JMLR 13, "
     "281–305.",
     "Bingham and Mannila": "E. Bingham and H. Mannila (2001). Random projection in dimensionality reduction: "
@@ -86,7 +86,6 @@ WORKS = {
     "Vincent": "P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol (2010). Stacked denoising "
     "autoencoders: learning useful representations in a deep network with a local denoising criterion. JMLR 11, "
     "3371–3408.",
-    "t-SNE": "L. van der Maaten and G. Hinton (2008). Visualizing data using t-SNE. JMLR 9, 2579–2605.",
     "TPE": "J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl (2011). Algorithms for hyper-parameter optimization. "
     "NIPS 24, 2546–2554.",
     "SSIM": "Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli (2004). Image quality assessment: from error "
