@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
@@ -46,7 +47,7 @@ def test_program_1_pasted_into_a_file_runs_with_tensorflow_numpy_and_matplotlib_
         'import numpy as np\nwith np.load("digits.npz") as digits:\n    train, test = digits["train"], digits["test"]\n'
     )
     after = (
-        "import sys\nassert 'lab_utils' not in sys.modules and 'IPython' not in sys.modules\n"
+        "import sys\nassert 'lab_utils' not in sys.modules\n"
         "assert x_denoised.shape == (50, 28, 28, 1) and feature_set.shape == (50, 6272)\n"
         "assert len(history.history['val_loss']) == 2 and len(plt.get_fignums()) == 2\n"
     )
@@ -88,21 +89,20 @@ def test_program_1_run_again_is_the_same_to_the_last_bit(ran):
 
 
 def test_keras_fit_and_the_labs_agree(ran):
-    """Equal weights and fixed noise, and one batch of all digits, so that no order differs: at most 0.05 dB apart."""
-    network, start = ran["autoencoder"], ran["untrained"]
-    digits = TRAIN[:256]
-    recipe = Recipe(epochs=10, batch_size=len(digits), static_noise=True, seed=13)
-    network.set_weights(start)
-    network.compile(optimizer="adam", loss="binary_crossentropy")
+    """Equal weights and fixed noise, and one batch of all digits, so that no order differs: at most 0.3 dB apart."""
+    network, start, digits = ran["autoencoder"], ran["untrained"], TRAIN[:64]
+    recipe = Recipe(epochs=40, batch_size=64, learning_rate=3e-3, static_noise=True, seed=13)
+    x_clean = to_unit(digits)[..., None]
     x_noisy = corrupt(digits, recipe.noise_kind, recipe.noise_level, recipe.seed)[..., None]
-    network.fit(x_noisy, to_unit(digits)[..., None], epochs=10, batch_size=len(digits), verbose=0)
+    network.set_weights(start)
+    network.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate), loss="binary_crossentropy")
+    network.fit(x_noisy, x_clean, epochs=recipe.epochs, batch_size=64, verbose=0)
     by_keras = metrics.psnr(CLEAN, network.predict(NOISY[..., None], verbose=0)[..., 0]).mean()
     network.set_weights(start)
     run = training.fit(network, digits, VALIDATION, recipe, use_cache=False)
-    assert len(run.history["val_loss"]) == 10 and min(run.history["val_loss"]) == run.history["val_loss"][-1]
+    assert np.argmin(run.history["val_loss"]) >= 35, "the weights that are kept are nearly the last"
     by_lab = metrics.psnr(CLEAN, run.denoise(NOISY)).mean()
-    assert by_keras == pytest.approx(by_lab, abs=0.05)
-    assert by_lab > metrics.psnr(CLEAN, np.zeros_like(CLEAN)).mean() - 1
+    assert by_keras == pytest.approx(by_lab, abs=0.3) and by_lab > metrics.psnr(CLEAN, NOISY).mean() + 2
 
 
 def test_models_manual_is_program_1(ran):
@@ -175,7 +175,12 @@ CODES = np.where(np.arange(6272) % 128 < 60, 0.0, 1.0) * np.ones((20, 1))
         ),
         (readings.denoisers, scores(18.0), scores(15.5), "1.10 dB ahead of it"),
         (lambda psnr: readings.failures(psnr, LABELS, INK), FALLING, FALLING[::-1].reset_index(drop=True), "10 dB"),
-        (lambda codes: readings.maps(codes, 128), CODES, CODES + 1, "60 of the 128 channels are silent"),
+        (
+            lambda codes: readings.maps(codes.reshape(-1, 7, 7, 128)),
+            CODES,
+            CODES + 1,
+            "60 of the 128 channels are silent",
+        ),
         (
             lambda small: readings.compact(quality(18).psnr, quality(small).psnr, 8.6, 32, 6272),
             17.3,
@@ -298,20 +303,20 @@ def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache)
     assert "results are not full-MNIST results" in str(cells["data"].outputs)
     shown = {name: [output.get("data") for output in cell.get("outputs", [])] for name, cell in cells.items()}
     again = [name for name in shown if f"{name}-again" in shown]
-    assert len(again) == 24 and [name for name in again if shown[name] != shown[f"{name}-again"]] == []
+    assert len(again) == 23 and [name for name in again if shown[name] != shown[f"{name}-again"]] == []
 
 
 def test_every_work_that_is_linked_is_listed():
     texts = {cell.id: cell.source for cell in CELLS if cell.cell_type == "markdown"}
-    works, rest = texts["closing"].split("### Works cited")[1], "\n".join(texts.values())
-    assert {line.split("](")[1].split(")")[0] for line in works.splitlines() if "](" in line} == {
-        part.split(")")[0] for part in rest.split("](")[1:]
+    listed = texts.pop("literature").split("](")[1:]
+    assert {part.split(")")[0] for part in listed} == {
+        part.split(")")[0] for text in texts.values() for part in text.split("](")[1:]
     }
 
 
 def test_a_prediction_stands_after_a_question_and_before_its_result():
     places = [place for place, cell in enumerate(CELLS) if "prediction" in cell.metadata.get("tags", [])]
-    assert len(places) >= 4
+    assert len(places) == 5
     assert all("**Question.**" in CELLS[place - 1].source and CELLS[place + 1].cell_type == "code" for place in places)
 
 

@@ -40,8 +40,8 @@ def program(
     text += (
         f"That leaves {left:.0f} % of the squared error. The loss of {history['val_loss'][-1]:.3f} is not to be "
         "compared with 0: grey pixels are no events, and the clean digits themselves, given as the answer, would "
-        f"have a binary cross-entropy of {floor:.3f}. And the feature set? The codes of two digits correlate by {alike:.2f} "
-        "on average: "
+        f"have a binary cross-entropy of {floor:.3f}. And the feature set? The codes of two digits correlate by "
+        f"{alike:.2f} on average: "
     )
     if alike < 0.3:
         return Markdown(text + "**surprise**, they hardly resemble each other, and the strips ought to be told apart.")
@@ -117,18 +117,19 @@ def failures(psnr: pd.Series, labels: np.ndarray, clean: np.ndarray) -> Markdown
     )
 
 
-def maps(codes: np.ndarray, channels: int) -> Markdown:
-    """Codes of noisy test digits, (n, size), made of so many channels."""
+def maps(codes: np.ndarray) -> Markdown:
+    """Codes of noisy test digits as maps, shape (n, height, width, channels)."""
+    values, channels = codes[0].size, codes.shape[-1]
     zero = 100 * np.mean(codes == 0)
-    dead = int((codes.reshape(-1, channels).max(axis=0) <= 0).sum())
+    dead = int((codes.max(axis=(0, 1, 2)) <= 0).sum())
     text = f"{zero:.0f} % of all code values are 0, and {dead} of the {channels} channels are silent on every digit. "
     if dead == 0 and zero < 20:
         return Markdown(text + "**Surprise:** nearly everything is active. Has the network been trained at all?")
     pixels = 28 * 28
     return Markdown(
-        f"{text}*Compressed* is the wrong word even so: {codes.shape[1]:,} values stand for {pixels} pixels, "
-        f"{codes.shape[1] / pixels:.0f} times as many, and those that are not 0 are still "
-        f"{(1 - zero / 100) * codes.shape[1]:,.0f}."
+        f"{text}*Compressed* is the wrong word even so: {values:,} values stand for {pixels} pixels, "
+        f"{values / pixels:.0f} times as many, and those that are not 0 are still "
+        f"{(1 - zero / 100) * values:,.0f}."
     )
 
 

@@ -21,7 +21,7 @@ EVIDENCE = {
     "pre-lab-3": ("q3-run", "q3-facts"),
     "in-lab-data": ("data",),
     "in-lab-result": ("denoised-facts", "baselines"),
-    "in-lab-analysis": ("maps", "maps-reading"),
+    "in-lab-analysis": ("maps",),
     "in-lab-inferences": ("labels-figure",),
     "viva-1": ("worth-facts",),
     "viva-2": ("compact-figure", "compact-facts"),
