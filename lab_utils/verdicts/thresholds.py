@@ -71,8 +71,6 @@ FACTS = {
     "denoised-beats-noisy": Threshold(5, "dB", FIRST, "Two thirds of the squared error are gone."),
     "beats-median": Threshold(2, "dB", FIRST, "Twice the smallest gain in PSNR that counts."),
     "beats-pca": Threshold(1.5, "dB", FIRST, "More than the smallest gain in PSNR that counts."),
-    "specialist": Threshold(0.5, "dB", FIRST, "A mean over twelve pairs: half of what counts for one."),
-    "reference-denoises": Threshold(5, "dB", FIRST, "As for the manual's network."),
     "compact-keeps-most": Threshold(50, "%", FIRST, "Most is more than half."),
     "learned": Threshold(5, "points", FIRST, "Five times the smallest gain that counts."),
     "nearer": Threshold(2, "points", FIRST, "Twice the smallest gain that counts."),
