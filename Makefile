@@ -21,6 +21,9 @@ published-run: .venv/ready  ## the full profile, and its verdicts as the publish
 	$(BIN)/dae-lab report -p profile full --minutes 90 --out reports/published
 	$(BIN)/python -m lab_utils.verdicts.published reports/published
 
+rates: .venv/ready  ## the learning rate of each activation, depth and batch size that the post-lab tries
+	$(BIN)/python -m lab_utils.study.rates
+
 bench: .venv/ready  ## the speed of the manual's program and of ours, side by side
 	PYTHONPATH=tests $(BIN)/python -m bench
 
@@ -36,4 +39,4 @@ clean:  ## reports and caches; the environment stays
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[browser]"
 	touch $@
 
-.PHONY: report test browser lab refresh published-run bench clean
+.PHONY: report test browser lab refresh published-run rates bench clean
