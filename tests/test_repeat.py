@@ -48,6 +48,10 @@ class Student:
                 assert self.run(cell) == shown[id], id
         return shown
 
+    def run_only(self, *ids: str) -> dict[str, list[dict]]:
+        """Run some cells, in order, in the kernel in which all have been run."""
+        return {id: self.run(self.cells[id]) for id in ids}
+
     def ask(self, expression: str) -> str:
         """What an expression is in the kernel, as text."""
         return self.run(nbformat.v4.new_code_cell(expression))[0]["text/plain"]
@@ -76,11 +80,12 @@ def test_the_pre_lab_again_and_again_and_its_exercises(tmp_path):
         assert same(first, at_work.run_all())
         at_work.replace("q2-run", "[2, 8, 32, 128]", "[2, 8, 16, 32, 64, 128]")
         at_work.replace("q3-run", '"tanh"', '"sigmoid"')
-        done = at_work.run_all()
+        rest = ("q2-facts", "q3-run", "q3-facts", "q3-curve", "q4-facts", "q4-reading", "statements-run", "record")
+        done = at_work.run_only("q2-run", *rest)
     record = done["record"][0][RECORD_MIME]
     assert len(record["facts"]) == 7 and len(record["hypotheses"]) >= 3
     assert "| 64 |" in " ".join(done["q4-facts"][0]["text/markdown"].split())
-    assert "sigmoid" in done["q3-curve"][0]["text/plain"] or "image/png" in done["q3-curve"][0]
+    assert "image/png" in done["q3-curve"][0]
 
 
 def test_the_post_lab_again_and_again_and_its_exercises(tmp_path):
@@ -90,7 +95,7 @@ def test_the_post_lab_again_and_again_and_its_exercises(tmp_path):
         first = at_work.run_all(twice=True)
         assert same(first, at_work.run_all()) and at_work.ask('study.attrs["computed"]') == "0"
         at_work.set(trials=4)
-        more = at_work.run_all()
+        more = at_work.run_only("parameters", "imports", "study", "study-facts", "search-reading", "test", "record")
         searches, rest = 3 * (4 - 2), 4 + 2  # new trials of each search; what is confirmed and tested of them anew
         assert 4 <= int(at_work.ask('study.attrs["computed"]')) <= searches + rest
         best = 'tables.seeds_mean(study[study.stage == "one-factor"], "{}").index[0]'
