@@ -19,8 +19,8 @@ CAPTIONS = {
 
 EVIDENCE = {
     "pre-lab-3": ("q3-run", "q3-facts"),
-    "in-lab-data": ("data",),
-    "in-lab-result": ("denoised-facts", "baselines"),
+    "in-lab-data": (),
+    "in-lab-result": ("baselines", "denoised-facts"),
     "in-lab-analysis": ("maps",),
     "in-lab-inferences": ("labels-figure",),
     "viva-1": ("worth-facts",),
