@@ -131,6 +131,13 @@ def captions(table: pd.DataFrame) -> list[str]:
     return [f"{row.psnr:.1f} dB\n{row.ssim:.2f}" for row in table.itertuples()]
 
 
+def by_class(psnr: pd.Series, labels: np.ndarray) -> pd.DataFrame:
+    """Mean PSNR (dB) of each class and of all digits, with intervals: ``psnr``, ``psnr_low``, ``psnr_high``."""
+    groups = {f"digit {digit}": values for digit, values in psnr.groupby(labels)} | {"all": psnr}
+    rows = [mean_interval(values) for values in groups.values()]
+    return pd.DataFrame(rows, index=list(groups), columns=["psnr", "psnr_low", "psnr_high"])
+
+
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     """Mean of independent values with Student's t interval.
 

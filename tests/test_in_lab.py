@@ -237,6 +237,9 @@ def test_the_best_the_middle_and_the_worst():
     values = np.random.default_rng(0).permutation(100)
     best, middle, worst = np.split(values[metrics.extremes(values)], 3)
     assert best.tolist() == [99, 98, 97, 96] and worst.tolist() == [3, 2, 1, 0] and abs(middle.mean() - 49.5) <= 1
+    table = metrics.by_class(pd.Series([10.0, 12.0, 20.0, 22.0]), np.array([0, 0, 1, 1]))
+    assert table["psnr"].to_dict() == {"digit 0": 11.0, "digit 1": 21.0, "all": 16.0}
+    assert (table["psnr_low"] < table["psnr"]).all() and (table["psnr"] < table["psnr_high"]).all()
     assert metrics.captions(pd.DataFrame({"psnr": [18.04], "ssim": [0.9]})) == ["18.0 dB\n0.90"]
 
 
@@ -303,7 +306,7 @@ def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache)
     assert "results are not full-MNIST results" in str(cells["data"].outputs)
     shown = {name: [output.get("data") for output in cell.get("outputs", [])] for name, cell in cells.items()}
     again = [name for name in shown if f"{name}-again" in shown]
-    assert len(again) == 23 and [name for name in again if shown[name] != shown[f"{name}-again"]] == []
+    assert len(again) == 24 and [name for name in again if shown[name] != shown[f"{name}-again"]] == []
 
 
 def test_every_work_that_is_linked_is_listed():

@@ -97,14 +97,7 @@ def defines_a_model(cell: nbformat.NotebookNode) -> bool:
     return "layers." in cell.source and "keras" in cell.source
 
 
-REWRITTEN = [
-    pytest.param(path, id=path.stem, marks=pytest.mark.xfail(path.stem == "02_in_lab", reason="being rewritten"))
-    for path in NOTEBOOKS
-]
-"""The notebooks, the in-lab as it will be: remove the mark when its new version is here."""
-
-
-@pytest.mark.parametrize("path", REWRITTEN)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestTextbook:
     """What makes a notebook read like a textbook, as far as it can be counted."""
 
