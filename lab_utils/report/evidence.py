@@ -27,7 +27,7 @@ EVIDENCE = {
     "viva-2": ("compact-figure", "compact-facts"),
     "viva-3": (),
     "viva-4": (),
-    "viva-5": ("baselines-table",),
+    "viva-5": (),
     "post-lab-data": ("study-count",),
     "post-lab-results": ("test", "results"),
     "post-lab-analysis": ("hidden-layers-figure", "analysis"),
