@@ -69,7 +69,7 @@ class PreLab(Settings):
 
     profiles = {
         "quick": {"train_digits": 4_000, "epochs": 3, "repeats": 2},
-        "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5},
+        "full": {"train_digits": 20_000, "epochs": 10, "repeats": 5},
     }
 
     train_digits: int = Field(ge=500, le=55_000)
@@ -95,7 +95,7 @@ class InLab(Noisy):
             "batch_size": 128,
             "compact_epochs": 20,
             "repeats": 3,
-            "test_digits": 10_000,
+            "test_digits": 5_000,
         },
     }
 
@@ -139,10 +139,10 @@ class PostLab(Noisy):
         "full": {
             "train_digits": 8_192,
             "epochs": 12,
-            "trials": 40,
+            "trials": 20,
             "repeats": 5,
             "score_digits": 5_000,
-            "workers": 1,
+            "workers": 2,
         },
     }
 

@@ -70,6 +70,14 @@ def alone(own_cache, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
 
 
+def told(shown: dict) -> None:
+    """It says what it was run with, and that a subset of MNIST is no MNIST."""
+    record = shown["record"][0][RECORD_MIME]
+    assert record["settings"]["student_id"] == "0012345" and record["data"]["subset"] is True
+    assert len(record["facts"]) >= 3 and len(record["hypotheses"]) >= 3
+    assert "results are not full-MNIST results" in str(shown)
+
+
 def same(first: dict, second: dict) -> bool:
     return first["record"][0][RECORD_MIME] == second["record"][0][RECORD_MIME] and first == second
 
@@ -77,6 +85,7 @@ def same(first: dict, second: dict) -> bool:
 def test_the_pre_lab_again_and_again_and_its_exercises(tmp_path):
     with student("01_pre_lab", tmp_path) as at_work:
         first = at_work.run_all(twice=True)
+        told(first)
         assert same(first, at_work.run_all())
         at_work.replace("q2-run", "[2, 8, 32, 128]", "[2, 8, 16, 32, 64, 128]")
         at_work.replace("q3-run", '"tanh"', '"sigmoid"')
@@ -90,9 +99,10 @@ def test_the_pre_lab_again_and_again_and_its_exercises(tmp_path):
 
 def test_the_post_lab_again_and_again_and_its_exercises(tmp_path):
     address = f"sqlite:///{tmp_path / 'study.db'}"
-    given = {"trials": 2, "repeats": 2, "score_digits": 200, "workers": 1, "storage": address}
+    given = {"trials": 2, "repeats": 2, "score_digits": 200, "workers": 1, "storage": address, "noise_kind": "speckle"}
     with student("03_post_lab", tmp_path, **given) as at_work:
         first = at_work.run_all(twice=True)
+        told(first)
         assert same(first, at_work.run_all()) and at_work.ask('study.attrs["computed"]') == "0"
         at_work.set(trials=4)
         more = at_work.run_only("parameters", "imports", "study", "study-facts", "search-reading", "test", "record")

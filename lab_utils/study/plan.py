@@ -10,15 +10,12 @@ from lab_utils.errors import LabError
 from lab_utils.settings import PostLab
 from lab_utils.study.digits import Budget
 from lab_utils.study.space import BASE, Setting, grid_settings, one_factor_settings, suggest
-from lab_utils.study.tables import as_setting, seeds_mean
+from lab_utils.study.tables import FEWEST_TO_SEARCH, as_setting, seeds_mean
 
 SEARCHES = ("grid", "random", "tpe")
 STAGES = ("one-factor", *SEARCHES, "confirm", "test")
 FINALISTS = 2
 BASE_SEEDS = 3
-TPE_TRIALS = 20
-"""With fewer trials TPE has next to nothing to learn from, for it draws the first 8 at random: it is left out."""
-
 FRESH = {"one-factor": 0, "confirm": BASE_SEEDS, "test": BASE_SEEDS + 1}
 """Where the seeds of a stage begin, in multiples of ``repeats``: no stage sees another's."""
 
@@ -98,10 +95,10 @@ class Plan:
     def from_settings(cls, lab: PostLab, stages: tuple[str, ...] | None = None) -> "Plan":
         """The plan of the post-lab's parameters: the same for the notebook, ``dae-lab study`` and a full run.
 
-        By default it has all stages, "tpe" where there are ``TPE_TRIALS``.
+        By default it has all stages, but "tpe" only where there are trials enough for it to learn from.
         """
         if stages is None:
-            stages = tuple(stage for stage in STAGES if stage != "tpe" or lab.trials >= TPE_TRIALS)
+            stages = tuple(stage for stage in STAGES if stage != "tpe" or lab.trials >= FEWEST_TO_SEARCH)
         budget = Budget(
             train_digits=lab.train_digits,
             epochs=lab.epochs,
