@@ -18,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-sys.modules["rfc3987_syntax"] = None  # as in cli.py: 1.5 s less for each notebook
+sys.modules["rfc3987_syntax"] = None  # as in lab_utils.cli: 1.5 s less for each notebook
 
 import papermill
 import psutil
