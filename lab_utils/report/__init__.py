@@ -1,7 +1,7 @@
 """Three executed notebooks in, one lab report out, as HTML and as PDF."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab_utils import files
@@ -11,7 +11,7 @@ from lab_utils.report.brief import brief
 from lab_utils.report.compose import compose
 from lab_utils.running import check
 
-__all__ = ["Result", "build", "templates"]
+__all__ = ["Result", "build", "page", "templates"]
 
 
 def templates() -> dict[str, str]:
@@ -52,6 +52,7 @@ def build(
     code_appendix: bool = False,
     docx: bool = False,
     sources: Path | None = None,
+    evaluation: model.Evaluation | None = None,
 ) -> Result:
     """Make ``<name>.html`` and ``<name>.pdf`` beside the executed notebooks.
 
@@ -73,6 +74,8 @@ def build(
         Whether ``<name>.docx`` is made, too.
     sources : Path, optional
         Folder of the notebooks that were run, where the pictures lie that an answer names; by default ``folder``.
+    evaluation : Evaluation, optional
+        The marks, where they are given already.
 
     Raises
     ------
@@ -82,7 +85,33 @@ def build(
         its check: the HTML is written, and the error says so.
     """
     folder = Path(folder)
-    names = list(parts)
+    report = _composed(folder, list(parts), code_appendix, sources, evaluation)
+    shown, printed = folder / f"{name}.html", folder / f"{name}.pdf"
+    html.write(report, shown)
+    extra = word.write(shown, folder / f"{name}.docx") if docx else None
+    try:
+        pages = pdf.write(report if length == "full" else brief(report), printed)
+    except LabError as error:
+        old = " An older PDF is still there." if printed.exists() else ""
+        what = f"{error.what}\n  The report is there as HTML ({shown.name}), but not as PDF.{old}"
+        raise LabError(what, error.allowed, error.next_step) from error
+    return Result(shown, printed, pages, report.unanswered, [*report.notes, *_as_typed(report)], extra)
+
+
+def page(folder: Path, *, parts: Iterable[str] = model.PARTS) -> str:
+    """The HTML alone of notebooks in a folder, as text.
+
+    Raises
+    ------
+    LabError
+        As `build`.
+    """
+    return html.render(_composed(folder, list(parts), False, None, None))
+
+
+def _composed(
+    folder: Path, names: list[str], code: bool, sources: Path | None, evaluation: model.Evaluation | None
+) -> model.Report:
     found = _problems(folder, names)
     if found:
         raise LabError(
@@ -90,17 +119,8 @@ def build(
             "notebooks that ran to their end, of one student, one seed and this version, shown as they ran",
             "Run the notebooks again (`dae-lab run`), then make the report.",
         )
-    report = compose(folder, code_appendix=code_appendix, sources=sources, names=names)
-    page, printed = folder / f"{name}.html", folder / f"{name}.pdf"
-    html.write(report, page)
-    extra = word.write(page, folder / f"{name}.docx") if docx else None
-    try:
-        pages = pdf.write(report if length == "full" else brief(report), printed)
-    except LabError as error:
-        old = " An older PDF is still there." if printed.exists() else ""
-        what = f"{error.what}\n  The report is there as HTML ({page.name}), but not as PDF.{old}"
-        raise LabError(what, error.allowed, error.next_step) from error
-    return Result(page, printed, pages, report.unanswered, [*report.notes, *_as_typed(report)], extra)
+    report = compose(folder, code_appendix=code, sources=sources, names=names)
+    return replace(report, evaluation=evaluation)
 
 
 def _as_typed(report: model.Report) -> list[str]:

@@ -193,13 +193,36 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """What the evaluator gave, as it is printed.
+
+    Attributes
+    ----------
+    sections : dict
+        Marks by the section's title, such as "10.5 of 12".
+    total : str
+        Empty where something is not marked yet.
+    out_of : str
+    remark : str
+    comments : list of (str, str, str)
+        The answer's id, its marks such as "2.5 of 3", and what is said of it.
+    """
+
+    sections: dict[str, str]
+    total: str
+    out_of: str
+    remark: str = ""
+    comments: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that is printed.
 
     ``identity`` holds the header's fields as shown (str); ``origins`` says how each part came to be, as
     (label, [value for each part]); ``unanswered`` are ids of answers that are missing; ``notes`` say what of the
     notebooks is not printed, and where. The first page shows ``picture`` and ``key``, the run's main numbers;
-    ``works`` are those that its text names.
+    ``works`` are those that its text names; ``evaluation`` is None before it is marked.
     """
 
     title: str
@@ -215,6 +238,7 @@ class Report:
     picture: Figure | None = None
     key: list[Finding] = field(default_factory=list)
     works: list[str] = field(default_factory=list)
+    evaluation: Evaluation | None = None
 
     @property
     def blocks(self) -> Iterator[Block]:
@@ -266,3 +290,6 @@ class Report:
             published = " ".join(f.published or ())
             yield f"a verdict of {f.part}", f"{f.claim.text} {f.measured} {f.wanted.text} {f.verdict} {published}"
         yield from ((label, value) for label, values in self.origins for value in values)
+        if self.evaluation:
+            yield "the evaluator's remark", self.evaluation.remark
+            yield from ((f"the comment on {id}", text) for id, _, text in self.evaluation.comments)

@@ -97,7 +97,16 @@ def content(report: Report) -> dict[str, Any]:
         "works": report.works,
         "code_appendix": report.code_appendix,
         "marks": MARKS,
+        "evaluation": _evaluation(report),
     }
+
+
+def _evaluation(report: Report) -> dict[str, Any] | None:
+    given = report.evaluation
+    if given is None:
+        return None
+    comments = [[visible(text) for text in each] for each in given.comments]
+    return asdict(given) | {"remark": visible(given.remark), "comments": comments}
 
 
 def _anchored(parts: list[dict[str, Any]]) -> dict[str, str]:
