@@ -11,10 +11,22 @@ from typing import Any
 from lab_utils import __version__, files, mapping
 from lab_utils.course import received, similar
 from lab_utils.course.batch import find_notebooks
-from lab_utils.course.collected import Collected, write_collected
+from lab_utils.course.collected import Collected, Collection, Measured, write_collected
 from lab_utils.course.names import folder_name
+from lab_utils.course.overview import write_overview
 from lab_utils.course.release import model_answers, questions
-from lab_utils.course.rerun import Ran, Rerun, differences, lost, parameters_of, run_again, to_run, without_bad
+from lab_utils.course.reports import make_reports
+from lab_utils.course.rerun import (
+    Ran,
+    Rerun,
+    differences,
+    effects_of,
+    lost,
+    parameters_of,
+    run_again,
+    to_run,
+    without_bad,
+)
 from lab_utils.course.roster import Student, read_roster
 from lab_utils.course.unpack import find_packages
 from lab_utils.course.work import Work
@@ -24,6 +36,8 @@ from lab_utils.report.answers import missing
 from lab_utils.report.model import Answer, Note
 from lab_utils.running.limits import shared_limits
 from lab_utils.running.source import read_notebook
+
+LONGEST = 50_000  # characters of an answer that are kept for marking
 
 
 def collect(
@@ -46,7 +60,8 @@ def collect(
         A folder or a ZIP archive, see ``unpack.find_packages``.
     roster : Path
     out : Path
-        Gets ``collected.csv``, ``index.html`` and a folder of run notebooks for each student.
+        Gets ``collected.csv``, ``collected.json``, ``index.html``, and for each student a folder of run notebooks and
+        their report (HTML).
     notebooks : Path
         Folder of the lab's notebooks.
     workers, scheduler, minutes
@@ -74,6 +89,8 @@ def collect(
     labs = {name: lab for name, lab in labs.items() if part in (None, name[3:].replace("_", "-"))}
     handed = (received.read_package(package, cells) for package in find_packages(folder))
     found, others = received.by_student(handed, students)
+    asked = {id: text for lab in labs.values() for id, text in questions(lab).items()}
+    models = {id: text for lab in labs.values() for id, text in model_answers(lab).items()}
     limits = shared_limits(workers, scheduler, minutes)
     rows, jobs, claimed = {}, [], {}
     for id, packages in found.items():
@@ -95,8 +112,11 @@ def collect(
             bar.update()
     _tell_alike(rows, {id: sources for id, (sources, _) in claimed.items()}, labs)
     extra = [Collected(each.student_id, "", status, str(each), notes=[why]) for each, status, why in others]
-    files.say_set_aside(write_collected([*rows.values(), *extra], out))
-    return [*rows.values(), *extra]
+    collection = Collection(asked, models, [*rows.values(), *extra])
+    files.say_set_aside(write_collected(collection, out))
+    make_reports([row for row in rows.values() if row.answers], out, workers=workers)
+    files.say_set_aside([write_overview(collection, out)])
+    return collection.rows
 
 
 def _row(
@@ -118,6 +138,13 @@ def _row(
     copied = [text for lab in labs.values() for text in (*questions(lab).values(), *model_answers(lab).values())]
     row.unanswered = [id for id in asked if missing(Answer(id, (Note(written.get(id, ""), id),)), copied)]
     row.asked, row.answered = len(asked), len(asked) - len(row.unanswered)
+    row.answers = {id: written.get(id, "")[:LONGEST] for id in asked}
+    row.effects = {id: numbers for work in executed.values() for id, numbers in effects_of(work.record).items()}
+    row.facts = {
+        f"{name}/{fact.id}": Measured(fact.claim, fact.measured, fact.unit, fact.verdict)
+        for name, work in executed.items()
+        for fact in work.facts.values()
+    }
     both = [*executed.values(), *sources.values()]
     row.changes = {f"{work.name}/{key}": lines for work in both for key, lines in work.changes.items()}
     absent = [n for n in labs if n not in sources]
@@ -149,6 +176,10 @@ def _of_another(executed: Mapping[str, Work], id: str, seeds: Mapping[str, str])
 
 def _compare(row: Collected, ran: Ran, executed: Mapping[str, Work]) -> None:
     row.offline, row.reused = ran.offline, ran.reused
+    row.effects |= ran.effects
+    for name, facts in ran.facts.items():
+        for fact in facts.values() if name not in executed else ():
+            row.facts[f"{name}/{fact.id}"] = Measured(fact.claim, fact.measured, fact.unit, fact.verdict)
     for name, status in ran.statuses.items():
         if status != "complete":
             row.status = status if row.status == "complete" else row.status

@@ -1,16 +1,29 @@
-"""What was collected, for people: ``collected.csv`` and a page."""
+"""What was collected: ``collected.csv`` for a spreadsheet, ``collected.json`` for marking, feedback and the page."""
 
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
-from lab_utils.course.names import folder_name
-from lab_utils.course.summary import Cell, csv_of, page_of
+from pydantic import TypeAdapter, ValidationError
+
+from lab_utils.course.summary import csv_of
+from lab_utils.errors import LabError
 from lab_utils.files import put
 
-HEADS = ("Student ID", "Name", "Status", "Answers", "Code", "Numbers", "Alike", "Look at", "Handed in", "Notebooks")
-LONGEST = 20_000  # characters of a difference on the page
+NAME = "collected.json"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A fact of a student's run, as it is told."""
+
+    claim: str
+    measured: float | None
+    unit: str
+    verdict: str
+
+
+Effect = tuple[float, float, float]
+"""Effect of a hypothesis, and its 95 % interval, in the unit of its threshold."""
 
 
 @dataclass
@@ -35,6 +48,12 @@ class Collected:
         Whatever else somebody should look at.
     compared : int
         Facts that were compared.
+    answers : dict
+        Text by the answer's id.
+    facts : dict
+        What the student's run measured, by "notebook/fact": as handed in, else as run again.
+    effects : dict
+        By the hypothesis' id: as run again, else as handed in. Those without a number are left out.
     """
 
     student_id: str
@@ -51,6 +70,14 @@ class Collected:
     compared: int = 0
     offline: bool = False
     reused: bool = False
+    answers: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Measured] = field(default_factory=dict)
+    effects: dict[str, Effect] = field(default_factory=dict)
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is a student of the roster."""
+        return self.status not in ("foreign", "refused")
 
     @property
     def look_at(self) -> bool:
@@ -58,19 +85,61 @@ class Collected:
         return bool(self.changes or self.numbers or self.alike or self.notes or self.status != "complete")
 
 
-def write_collected(rows: list[Collected], out: Path) -> list[Path | None]:
-    """Write ``collected.csv`` and ``index.html`` into a folder; where files are found that a person had changed."""
-    table = csv_of([_csv_row(row) for row in rows])
-    students = sum(row.status not in ("foreign", "refused") for row in rows)
-    missing = sum(row.status == "missing" for row in rows)
-    told = f"{students} students, {missing} missing; {sum(row.look_at for row in rows)} lines to look at."
-    page = page_of("Submissions", told, HEADS, [_page_row(row, out) for row in rows])
-    return [put(out / "collected.csv", table), put(out / "index.html", page.encode())]
+@dataclass(frozen=True)
+class Collection:
+    """What a class has handed in.
+
+    Attributes
+    ----------
+    questions : dict
+        Text by the answer's id, in the notebooks' order: what is to be marked.
+    models : dict
+        Model answers, as far as there are any.
+    rows : list of Collected
+    """
+
+    questions: dict[str, str]
+    models: dict[str, str]
+    rows: list[Collected]
+
+    @property
+    def students(self) -> dict[str, Collected]:
+        """The roster's students by ID, in its order."""
+        return {row.student_id: row for row in self.rows if row.listed}
+
+
+FORMAT = TypeAdapter(Collection)
+
+
+def write_collected(collection: Collection, out: Path) -> list[Path | None]:
+    """Write ``collected.csv`` and ``collected.json``; where files are found that a person had changed."""
+    table = csv_of([_csv_row(row) for row in collection.rows])
+    return [put(out / "collected.csv", table), put(out / NAME, FORMAT.dump_json(collection))]
+
+
+def read_collected(folder: Path) -> Collection:
+    """What ``dae-lab collect`` has written into a folder.
+
+    Raises
+    ------
+    LabError
+        It has not, or somebody has changed it so that it cannot be read.
+    """
+    path = folder / NAME
+    try:
+        return FORMAT.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise LabError(
+            f"'{str(path)[:200]}' cannot be read: {why}.",
+            "the folder into which `dae-lab collect` has written",
+            "Collect the submissions first, and name its --out.",
+        ) from error
 
 
 def code_of(row: Collected) -> str:
     """In words, whether the code is the lab's."""
-    if not row.handed_in or row.status in ("foreign", "refused"):
+    if not row.handed_in or not row.listed:
         return ""
     return f"{len(row.changes)} changed" if row.changes else "unchanged"
 
@@ -99,26 +168,3 @@ def _csv_row(row: Collected) -> dict[str, object]:
         "handed_in": row.handed_in,
         "run_without_network": ("yes" if row.offline else "no") if row.compared else "",
     }
-
-
-def _page_row(row: Collected, out: Path) -> list[Cell]:
-    changed = "\n".join(line for key, lines in row.changes.items() for line in [key, *lines])
-    code = escape(code_of(row))
-    if changed:
-        code = f"<details><summary>{code}</summary><pre>{escape(changed[:LONGEST])}</pre></details>"
-    folder = folder_name(row.student_id)
-    made = sorted((out / folder).glob("*.ipynb")) if row.asked else []
-    links = " ".join(f'<a href="{quote(folder)}/{quote(path.name)}">{escape(path.stem)}</a>' for path in made)
-    missing = escape(", ".join(row.unanswered))
-    return [
-        ("", f"<bdi>{escape(row.student_id)}</bdi>"),
-        ("", f"<bdi>{escape(row.name)}</bdi>"),
-        ("" if row.status in ("complete", "missing") else 'class="failed"', escape(row.status)),
-        (f'title="{missing}"', f"{row.answered} of {row.asked}" if row.asked else ""),
-        ("", code),
-        ('class="message"', escape("\n".join(row.numbers) or numbers_of(row))),
-        ('class="message"', escape("\n".join(row.alike))),
-        ('class="message"', escape("\n".join(row.notes))),
-        ('class="message"', escape(row.handed_in)),
-        ("", links),
-    ]

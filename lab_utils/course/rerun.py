@@ -11,7 +11,7 @@ from lab_utils import settings
 from lab_utils.course.work import Work
 from lab_utils.manual import ANSWER_PROMPT
 from lab_utils.running import isolation
-from lab_utils.running.check import FactRow, read_record
+from lab_utils.running.check import FactRow, Record, read_record
 from lab_utils.running.execution import declared
 from lab_utils.running.limits import Limits
 from lab_utils.running.runner import run_notebook
@@ -38,13 +38,14 @@ class Rerun:
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of it: statuses, messages, records' facts and digits, and executed notebooks (JSON) by name."""
+    """What came of it: statuses, messages, facts, digits, executed notebooks (JSON) by name; effects by id."""
 
     statuses: dict[str, str] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     facts: dict[str, dict[str, FactRow]] = field(default_factory=dict)
     digits: dict[str, Any] = field(default_factory=dict)
     notebooks: dict[str, str] = field(default_factory=dict)
+    effects: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     offline: bool = False
     reused: bool = False
 
@@ -97,8 +98,15 @@ def run_again(job: Rerun, _: Any = None) -> Ran:
             record = read_record(outcome.notebook)
             ran.facts[name] = {fact.id: fact for fact in record.facts}
             ran.digits[name] = record.data.get("checksum")
+            ran.effects.update(effects_of(record))
             ran.notebooks[name] = nbformat.writes(outcome.notebook)
     return replace(ran, reused=reused)
+
+
+def effects_of(record: Record) -> dict[str, tuple[float, float, float]]:
+    """Effects of a record's hypotheses with their intervals, by id; those without a number are left out."""
+    found = {row.id: (row.effect, row.low, row.high) for row in record.hypotheses}
+    return {id: numbers for id, numbers in found.items() if all(n is not None and math.isfinite(n) for n in numbers)}
 
 
 def differences(claimed: Mapping[str, FactRow], again: Mapping[str, FactRow]) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lab_utils.course.names import spreadsheet_text
+from lab_utils.course.numbers import KEY_NAMES, with_interval
 from lab_utils.course.student import Result
 from lab_utils.facts import HOLDS
 from lab_utils.files import put
@@ -27,6 +28,9 @@ caption { text-align: left; padding: .3rem 0 .6rem; }
 th, td { border: 1px solid var(--hair); padding: .35rem .6rem; text-align: left; vertical-align: top; }
 thead th { background: var(--head); padding: 0; }
 tbody th { font-weight: normal; }
+thead.plain th { padding: .35rem .6rem; }
+img { max-width: 100%; height: auto; background: #fff; }
+small { opacity: .85; }
 button { font: inherit; font-weight: bold; color: inherit; background: none; border: 0; padding: .35rem .6rem;
   width: 100%; text-align: left; cursor: pointer; }
 [aria-sort=ascending] button::after { content: " \\25B2"; }
@@ -34,7 +38,8 @@ button { font: inherit; font-weight: bold; color: inherit; background: none; bor
 a { color: var(--link); margin-right: .4rem; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: -2px; }
 td.failed { color: var(--failed); font-weight: bold; }
-td.message { max-width: 40rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+.remark, td.message { white-space: pre-wrap; overflow-wrap: anywhere; }
+td.message { max-width: 40rem; }
 @media screen and (max-width: 60rem) {
   body { margin: 1rem; }
   table, caption, thead, tbody, tr, th, td { display: block; }
@@ -49,8 +54,8 @@ td.message { max-width: 40rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 """On a narrow screen a row becomes a card, with the heading of each column before its value."""
 SCRIPT = """
-const body = document.querySelector("tbody");
-const heads = [...document.querySelectorAll("thead th")];
+const { tHead, tBodies: [body] } = document.querySelector("table");
+const heads = [...tHead.rows[0].cells];
 heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
   const up = head.getAttribute("aria-sort") !== "ascending";
   const key = row => row.cells[column].dataset.key ?? row.cells[column].textContent;
@@ -63,7 +68,7 @@ heads.forEach((head, column) => head.querySelector("button").addEventListener("c
 """
 """Sorts by the column whose button is pressed. Its hash is all that the page's security policy lets run."""
 Cell = tuple[str, str]
-HEADS = ("Student ID", "Name", "Status", "Minutes", "Facts that hold", "Key facts", "Answers missing", "Files")
+HEADS = ("Student ID", "Name", "Status", "Minutes", "Facts that hold", "Main numbers", "Answers missing", "Files")
 
 
 def write_summary(results: list[Result], out: Path) -> list[Path]:
@@ -130,7 +135,7 @@ def _page(results: list[Result]) -> str:
     return page_of("Lab reports", told, HEADS, [_page_row(result) for result in results])
 
 
-def page_of(title: str, told: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+def page_of(title: str, told: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]], more: str = "") -> str:
     """A page with one table that its headings sort, which runs no script but its own.
 
     Parameters
@@ -140,8 +145,11 @@ def page_of(title: str, told: str, heads: Sequence[str], rows: Iterable[Sequence
     heads : sequence of str
     rows : iterable of sequences of (str, str)
         For each cell its attributes and its content, both HTML already.
+    more : str
+        HTML that follows the table; its pictures are data.
     """
-    policy = f"default-src 'none'; style-src '{_digest(STYLE)}'; script-src '{_digest(SCRIPT)}'; base-uri 'none'"
+    allowed = f"img-src data:; style-src '{_digest(STYLE)}'; script-src '{_digest(SCRIPT)}'"
+    policy = f"default-src 'none'; {allowed}; base-uri 'none'"
     buttons = (f'<th scope="col" aria-sort="none"><button type="button">{escape(head)}</button></th>' for head in heads)
     return "\n".join(
         [
@@ -153,9 +161,16 @@ def page_of(title: str, told: str, heads: Sequence[str], rows: Iterable[Sequence
             f"<table><caption>{escape(told)} A heading sorts by its column; once more, the other way round.</caption>",
             f"<thead><tr>{''.join(buttons)}</tr></thead><tbody>",
             *(_row(heads, row) for row in rows),
-            f"</tbody></table></main><script>{SCRIPT}</script></body></html>",
+            f"</tbody></table>{more}</main><script>{SCRIPT}</script></body></html>",
         ]
     )
+
+
+def table_of(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """A table that nothing sorts, as HTML, from cells as `page_of` takes them."""
+    names = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    body = "".join(_row(heads, row) for row in rows)
+    return f'<table><thead class="plain"><tr>{names}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _row(heads: Sequence[str], cells: Sequence[Cell]) -> str:
@@ -175,11 +190,11 @@ def _page_row(result: Result) -> list[Cell]:
     done = [
         (f'data-key="{minutes:.3f}"', f"{minutes:.1f}"),
         (f'data-key="{holding}"', f"{holding} of {len(facts)}"),
-        ("", _key_facts(result)),
+        ("", _main_numbers(result)),
         (f'data-key="{len(result.unanswered)}" title="{escape(missing)}"', f"{len(result.unanswered)}"),
         ("", _links(result)),
     ]
-    failed = [("", ""), ("", ""), ("", _key_facts(result)), ("", ""), ('class="message"', escape(result.message))]
+    failed = [("", ""), ("", ""), ("", _main_numbers(result)), ("", ""), ('class="message"', escape(result.message))]
     return [
         ("", f"<bdi>{escape(result.student_id)}</bdi>"),
         ("", f"<bdi>{escape(result.name)}</bdi>"),
@@ -188,16 +203,12 @@ def _page_row(result: Result) -> list[Cell]:
     ]
 
 
-def _key_facts(result: Result) -> str:
-    """The first fact of each notebook, with what was measured."""
-    firsts = [record["facts"][0] for record in result.records.values() if record["facts"]]
-    return "<br>".join(
-        escape(f"{fact['claim']}: {_number(fact['measured'])} {fact['unit']}".strip()) for fact in firsts
-    )
-
-
-def _number(measured: float | None) -> str:
-    return "not measured" if measured is None else f"{measured:.4g}"
+def _main_numbers(result: Result) -> str:
+    """The numbers of the report's first page."""
+    rows = {row["id"]: row for record in result.records.values() for row in record.get("hypotheses", [])}
+    effects = {id: tuple(rows[id][name] for name in ("effect", "low", "high")) for id in KEY_NAMES if id in rows}
+    told = {KEY_NAMES[id]: with_interval(id, effect) for id, effect in effects.items() if None not in effect}
+    return "<br>".join(f"{escape(name)}: {text}" for name, text in told.items())
 
 
 def _links(result: Result) -> str:
