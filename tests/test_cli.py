@@ -24,7 +24,8 @@ def dae_lab(*arguments: object, cwd: Path | None = None) -> subprocess.Completed
     )
 
 
-VERBS = ("data", "run", "report", "submit", "refresh", "batch", "release", "collect", "export", "sweep", "doctor")
+VERBS = ("data", "run", "report", "refresh", "sweep", "doctor")
+VERBS += ("release", "submit", "batch", "collect", "mark", "feedback", "export")
 
 
 def test_help_is_instant_and_imports_nothing_heavy():
@@ -52,6 +53,7 @@ def test_no_verb_imports_tensorflow(tmp_path):
     """All that the verbs import, imported together."""
     program = (
         "import sys, lab_utils.cli, lab_utils.course.batch, lab_utils.course.single, lab_utils.running.refresh\n"
+        "import lab_utils.course.marking, lab_utils.course.marksheet, lab_utils.course.feedback\n"
         "import lab_utils.course.sweep, lab_utils.running.display, lab_utils.doctor, lab_utils.data\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
         "assert 'papermill' not in sys.modules and 'distributed' not in sys.modules"
@@ -70,6 +72,8 @@ def test_a_bad_parameter_is_refused_within_two_seconds_of_work_and_without_a_tra
         (["report", "--notebooks", tmp_path], "01_pre_lab.ipynb"),
         (["run", "nothing.ipynb"], "nothing.ipynb"),
         (["batch", tmp_path / "none.csv"], "none.csv"),
+        (["mark", tmp_path], "collected.json"),
+        (["feedback", tmp_path], "collected.json"),
     ]:
         done = dae_lab(*arguments, cwd=tmp_path)
         assert done.returncode == 2 and said in done.stderr, done

@@ -1,6 +1,7 @@
 """Verbs of a class, in the order of a course."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -190,6 +191,85 @@ def collect(
 
 
 @main.command()
+@click.argument("folder", type=Place())
+@click.option(
+    "--rubric", type=Place(), help="The points of each answer (TOML).  [default: as before; the lab's, 50 in all]"
+)
+@click.option("--sheet", is_flag=True, help="Only bring marks.xlsx and the marks of the page together, both ways.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the page.  [default: any that is free]")
+@click.option("--open/--no-open", "show", default=True, show_default=True, help="Open the page in a browser.")
+def mark(folder: Path, rubric: Path | None, sheet: bool, port: int, show: bool) -> None:
+    """Mark what `dae-lab collect` has written into FOLDER, on a page that this machine alone can see.
+
+    Every change is saved at once, to marks.json in FOLDER; Ctrl-C ends the page. Who prefers a spreadsheet fills in
+    marks.xlsx (--sheet makes it, and reads it again): what changed there and on the page comes together, cell by cell.
+
+    \b
+    dae-lab mark marks
+    dae-lab mark marks --rubric my_rubric.toml
+    dae-lab mark marks --sheet
+    """
+    import webbrowser
+
+    from lab_utils import files
+    from lab_utils.course import marking, marksheet, overview
+    from lab_utils.course.collected import read_collected
+    from lab_utils.course.marks import open_marks
+    from lab_utils.course.student import held
+
+    collection = read_collected(folder)
+    with held(folder):
+        marks = open_marks(folder, collection, rubric)
+        if sheet or (folder / marksheet.NAME).exists():
+            files.say_set_aside([marksheet.merge_sheet(folder, collection, marks)])
+            click.echo(folder / marksheet.NAME)
+        if not sheet:
+            server, address = marking.serve(marking.Marking(folder, collection, marks), port)
+            click.echo(f"Mark here, and end with Ctrl-C:\n{address}")
+            if show:
+                webbrowser.open(address)
+            with server, suppress(KeyboardInterrupt):
+                server.serve_forever()
+            click.echo("Ended; everything is saved.")
+            marks = open_marks(folder, collection)
+        files.say_set_aside([overview.write_overview(collection, folder)])
+    done = sum(marks.total(id) is not None for id in collection.students)
+    click.echo(f"{done} of {len(collection.students)} students are marked.")
+
+
+@main.command()
+@click.argument("folder", type=Place())
+@click.option("--out", type=Place(), help="[default: FOLDER/feedback]")
+@workers
+def feedback(folder: Path, out: Path | None, workers: int) -> None:
+    """Put the marks into the students' reports, and make a page of feedback for each.
+
+    Those who are not marked to the end get none yet. Done again, it writes what has changed.
+
+    \b
+    dae-lab feedback marks
+    dae-lab feedback marks --out to_hand_back --workers 4
+    """
+    from lab_utils import files
+    from lab_utils.course import overview
+    from lab_utils.course.collected import read_collected
+    from lab_utils.course.feedback import give_feedback
+    from lab_utils.course.marks import open_marks
+    from lab_utils.text import visible
+
+    collection = read_collected(folder)
+    marks = open_marks(folder, collection)
+    out = out or folder / "feedback"
+    given = give_feedback(folder, out, collection, marks, workers=workers)
+    files.say_set_aside([overview.write_overview(collection, folder)])
+    click.echo(f"{len(given.students)} students: {out}{os.sep}")
+    if given.unmarked:
+        click.echo(visible(f"Not marked to the end ({len(given.unmarked)}): {', '.join(given.unmarked)[:1_000]}"))
+    for id, problem in given.problems.items():
+        click.echo(visible(f"  {id}: {problem[:500]}"), err=True)
+
+
+@main.command()
 @click.argument("marks", type=Place())
 @click.argument("theirs", type=Place())
 @click.option("--out", type=Place(), default="grades.csv", show_default=True)
@@ -197,11 +277,11 @@ def collect(
 def export(marks: Path, theirs: Path, out: Path, column: str) -> None:
     """Put marks into the file that Moodle or Canvas gave, ready to be uploaded there.
 
-    MARKS has the columns student_id, total and, if you like, remark (CSV or XLSX). THEIRS is Moodle's grading
-    worksheet, Canvas' exported gradebook, or any class list as CSV: its students and IDs stay as they are.
+    MARKS is the folder that you marked in, or a CSV or XLSX with student_id, total and, if you like, remark. THEIRS is
+    Moodle's grading worksheet, Canvas' exported gradebook, or any class list as CSV: its students and IDs stay.
 
     \b
-    dae-lab export marks.csv "Grades-DL-Experiment 13.csv" --out to_moodle.csv
+    dae-lab export marks "Grades-DL-Experiment 13.csv" --out to_moodle.csv
     dae-lab export marks.xlsx canvas_gradebook.csv --column "Experiment 13" --out to_canvas.csv
     """
     from lab_utils import files

@@ -13,7 +13,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab_utils.course.collected import read_collected
 from lab_utils.course.headings import layout
+from lab_utils.course.marks import evaluation, open_marks
 from lab_utils.course.names import identity_key, spreadsheet_text
 from lab_utils.course.sheets import read_as_written, read_sheet
 from lab_utils.errors import LabError
@@ -30,7 +32,8 @@ def filled(marks: Path, theirs: Path, column: str) -> tuple[bytes, int, list[str
     Parameters
     ----------
     marks : Path
-        CSV or XLSX with ``student_id``, ``total`` and perhaps ``remark``; who has no total is left as they are.
+        The folder in which they were given, or a CSV or XLSX with ``student_id``, ``total`` and perhaps ``remark``;
+        who has no total is left as they are.
     theirs : Path
         CSV.
     column : str
@@ -96,6 +99,8 @@ def _is_title(name: str, column: str) -> bool:
 
 def _read_marks(path: Path) -> tuple[Mapping[str, tuple[str, float]], Mapping[str, str]]:
     """Total by ID, with the ID as it is written, and remark by ID."""
+    if path.is_dir():
+        return _read_folder(path)
     header, *rows = list(read_sheet(path).rows.values()) or [[]]
     missing = [name for name in ("student_id", "total") if name not in header]
     if missing:
@@ -116,6 +121,21 @@ def _read_marks(path: Path) -> tuple[Mapping[str, tuple[str, float]], Mapping[st
             raise LabError(what, "each ID once, with a number of at least 0", "Correct it.")
         totals[identity_key(id)], remarks[identity_key(id)] = (id, value), cells.get("remark", "")
     return totals, remarks
+
+
+def _read_folder(folder: Path) -> tuple[Mapping[str, tuple[str, float]], Mapping[str, str]]:
+    """The same from ``marks.json``: the remark, and the comments below it."""
+    collection = read_collected(folder)
+    marks = open_marks(folder, collection)
+    totals = {id: total for id in collection.students if (total := marks.total(id)) is not None}
+    told = {id: evaluation(marks, id) for id in totals}
+    remarks = {
+        identity_key(id): "\n".join(
+            filter(None, [each.remark, *(f"{i} ({m}): {text}" for i, m, text in each.comments)])
+        )
+        for id, each in told.items()
+    }
+    return {identity_key(id): (id, total) for id, total in totals.items()}, remarks
 
 
 def _safe(cell: str) -> str:
