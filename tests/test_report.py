@@ -120,6 +120,24 @@ def test_files_have_the_name_that_is_asked_for(folder: Path) -> None:
     assert "Asha Rao" in re.sub(r"<[^>]+>", "", document) and "<m:oMath>" in document
 
 
+def test_marks_remark_and_comments_stand_in_the_evaluators_boxes(folder: Path) -> None:
+    given = model.Evaluation(
+        {"Pre-Lab": "10.5 of 12", "Viva-voce": "9 of 10"},
+        "43.5",
+        "50",
+        "Careful work; #panic($x$) <b>literally</b>.",
+        [(ANSWERED, "2.5 of 3", "Say why, தமிழ்.")],
+    )
+    result = build(folder, evaluation=given)
+    printed = "".join("".join(page.extract_text() for page in PdfReader(result.pdf).pages).split())
+    page = result.html.read_text(encoding="utf-8")
+    for said in ("10.5 of 12", "9 of 10", "43.5 out of 50", "#panic($x$) <b>literally</b>", "2.5 of 3", "Say why"):
+        assert "".join(said.split()) in printed, said
+        assert said.replace("<", "&lt;").replace(">", "&gt;") in re.sub(r"</?strong>", "", page), said
+    with pytest.raises(LabError, match=r"the evaluator's remark: 中"):
+        build(folder, evaluation=dataclasses.replace(given, remark="中"))
+
+
 def test_a_report_of_one_part_asks_for_no_other(folder: Path) -> None:
     for name in ("02_in_lab", "03_post_lab"):
         (folder / f"{name}.ipynb").unlink()

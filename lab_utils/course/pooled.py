@@ -86,6 +86,12 @@ def pool(students: Mapping[str, Mapping[str, Effect]]) -> list[Pooled]:
     -------
     list of Pooled
         In the manual's order.
+
+    Notes
+    -----
+    No student's error counts as smaller than the median of the class: of few seeds a far smaller one is luck, and
+    would give that student most of the weight. (Without this, intervals of synthetic classes cover the truth in 93.8 %
+    instead of 95 %.)
     """
     own = {h.id: {s: effects[h.id] for s, effects in students.items() if _usable(h, effects)} for h in HYPOTHESES}
     wanted = [h for h in HYPOTHESES if len(own[h.id]) >= FEWEST]
@@ -106,7 +112,7 @@ def _pooled(hypothesis: Hypothesis, own: dict[str, Effect], tests: int, known: t
     scaled = np.array([[measure.to_scale(number) for number in numbers] for numbers in own.values()])
     threshold = measure.to_scale(limit.value)
     errors = np.maximum(np.abs(scaled[:, 2] - scaled[:, 1]) / (2 * NORMAL), 1e-3 * (abs(threshold) or 1.0))
-    estimate = combine(scaled[:, 0], errors**2)
+    estimate = combine(scaled[:, 0], np.maximum(errors, np.median(errors)) ** 2)
     verdict, _ = decide(estimate.found, threshold, hypothesis.two_sided)
     numbers = [measure.to_unit(number) for number in (estimate.found.effect, *estimate.found.interval())]
     far = stand_apart(scaled[:, 0], errors, tests)
@@ -152,7 +158,7 @@ def combine(effects: np.ndarray, variances: np.ndarray) -> Estimate:
     between = optimize.brentq(excess, 0.0, widest) if q > df and excess(widest) < 0 else 0.0
     weights = 1 / (variances + between)
     mean = float(np.average(effects, weights=weights))
-    error = np.sqrt(weights @ (effects - mean) ** 2 / df / weights.sum())
+    error = np.sqrt(max(weights @ (effects - mean) ** 2 / df, 1e-6) / weights.sum())  # all alike: as good as none
     found = Difference(mean, np.array([error]), np.array([float(df)]), np.ones(1))
     return Estimate(found, between, max(0.0, 1 - df / q) if q > 0 else 0.0)
 
