@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import html
 import io
 import json
 import math
@@ -14,14 +15,18 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from pypdf import PdfReader
 from small_notebooks import make_notebook, make_series, run_small
 from test_cli import dae_lab
 from test_course import write_roster
 
 from lab_utils.course import received, similar, unpack
+from lab_utils.course.collected import read_collected
+from lab_utils.course.marks import open_marks, save_marks
 from lab_utils.course.rerun import differences
 from lab_utils.course.submission import packed
 from lab_utils.errors import LabError
+from lab_utils.files import WRITTEN
 from lab_utils.manual import ANSWER_PROMPT
 from lab_utils.running import execution, isolation
 from lab_utils.running.check import FactRow
@@ -29,6 +34,10 @@ from lab_utils.running.source import read_notebook
 
 NAME = "01_pre_lab"
 BODY = "value = sum(range(10)) + seed"
+HYPOTHESES = """
+row = {"id": "result-in-lab.denoised", "statement": "It denoises.", "verdict": "supported", "unit": "dB"}
+hypotheses = [row | {"effect": 8.5, "low": 8.0, "high": 9.0, "threshold": 1.0}]
+"""
 COPIED = (
     "The bottleneck has fewer values than the digit has pixels, so the network must keep the strokes that most digits "
     "share and drop the noise, which no two digits have in common."
@@ -81,7 +90,7 @@ def bomb() -> bytes:
 def handed_in(tmp_path_factory) -> tuple[Path, Path, Path]:
     """What Moodle gives for a class, its roster, and the lab's notebooks."""
     base = tmp_path_factory.mktemp("class")
-    lab = make_series(base / "lab", pre=BODY)
+    lab = make_series(base / "lab", pre=BODY + HYPOTHESES)
     outcome = run_small(lab / f"{NAME}.ipynb", {"student_id": "TEMPLATE", "student_name": "TEMPLATE"})
     template = nbformat.writes(outcome.notebook)
     made = {}
@@ -160,7 +169,12 @@ def test_the_page_and_the_notebooks_are_there_and_shown_literally(handed_in, col
     out, _ = collect
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "<b>Pat" not in page and "&lt;b&gt;Pat" in page and "+while True: pass" in page
-    assert 'href="changed/01_pre_lab.ipynb"' in page
+    assert 'href="changed/01_pre_lab.ipynb"' in page and 'href="changed/report.html"' in page
+    assert page.count(">to mark<") == len(ANSWERS) and page.count(">not handed in<") == len(MISSING)
+    assert 'class="failed">refused<' in page and 'class="failed">not' not in page
+    assert "The class as an experiment" in page and "8.5 [8, 9] dB" in page and ">7</td>" in page
+    own = (out / "changed" / "report.html").read_text(encoding="utf-8")
+    assert ANSWERS["changed"] in own and 'id="answer-pre_lab-1"' in own
     run_here = nbformat.read(out / "changed" / f"{NAME}.ipynb", as_version=4)
     texts = [cell.source for cell in run_here.cells]
     assert ANSWERS["changed"] in texts and BODY in texts  # the lab's code, the student's answer
@@ -174,6 +188,40 @@ def test_a_second_time_nothing_is_run_and_the_same_is_said(handed_in, collect):
     assert command().returncode == 0
     assert (out / "collected.csv").read_bytes() == before
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/*.ipynb")} == made
+
+
+def test_marks_go_back_with_the_reports_and_to_the_platform(handed_in, collect, tmp_path):
+    out, _ = collect
+    rubric = tmp_path / "rubric.toml"
+    rubric.write_text("total = 50\n[all]\npre_lab-1 = 50\n")
+    class_ = read_collected(out)
+    marks = open_marks(out, class_, rubric)
+    for n, student in enumerate(ANSWERS):
+        if student != "double":
+            marks.change(student, "pre_lab-1", 40.5 + n)
+    marks.change("copy-1", "comment: pre_lab-1", "=1+1 <i>Whose words?</i>")
+    marks.change("copy-1", "remark", "See me, please.")
+    save_marks(out, marks)
+    done = dae_lab("feedback", out, "--out", tmp_path / "back", "--workers", 2)
+    assert done.returncode == 0 and "6 students" in done.stdout and done.stderr.count("\n  ") == 0, done.stderr
+    assert "Not marked to the end (1): double" in done.stdout
+    made = {path.name for path in (tmp_path / "back" / "copy-1").iterdir()} - {WRITTEN}
+    assert made == {"feedback.html", "copy-1_exp13_report.html", "copy-1_exp13_report.pdf"}
+    page = (tmp_path / "back" / "copy-1" / "feedback.html").read_text(encoding="utf-8")
+    printed = PdfReader(tmp_path / "back" / "copy-1" / "copy-1_exp13_report.pdf").pages
+    text = " ".join(" ".join(each.extract_text() for each in printed).split())
+    for said in ("44.5 out of 50", "See me, please.", "<i>Whose words?</i>"):
+        assert said in text and html.escape(said) in page
+    assert "Your run beside the class" in page and "copy-2" not in page
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert index.count(">marked<") == 6 and index.count(">to mark<") == 1 and ">44.5</td>" in index
+    _, roster, _ = handed_in
+    done = dae_lab("export", out, roster, "--out", tmp_path / "grades.csv")
+    assert done.returncode == 0 and "6 marks" in done.stdout and not done.stderr
+    with open(tmp_path / "grades.csv", newline="", encoding="utf-8-sig") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert rows["copy-1"]["Experiment 13"] == "44.5" and rows["missing"]["Experiment 13"] == ""
+    assert rows["copy-1"]["Feedback"] == "See me, please.\npre_lab-1 (44.5 of 50): =1+1 <i>Whose words?</i>"
 
 
 def test_a_students_own_endless_loop_ends_and_stops_nobody(handed_in, tmp_path, own_cache):

@@ -62,11 +62,8 @@ def test_few_students_none_and_numbers_that_cannot_be_used():
     two = {"1": {ID: (8.0, 8.0, 8.0), "no-such": (1.0, 0.0, 2.0)}, "2": {ID: (8.0, 8.0, 8.0)}}
     two["3"] = {ID: (float("inf"), 0.0, 1.0), "layers-fewer": (-100.0, -100.0, 5.0)}
     (row,) = pooled.pool(two)
-    assert (
-        row.effect == row.low == row.high == pytest.approx(8, abs=0.01)
-        and row.i2 == 0
-        and list(row.effects) == ["1", "2"]
-    )
+    assert [row.effect, row.low, row.high] == pytest.approx([8, 8, 8], abs=0.01)
+    assert row.i2 == 0 and list(row.effects) == ["1", "2"]
 
 
 def test_ratios_are_pooled_as_ratios():
