@@ -177,7 +177,7 @@ def test_the_page_and_the_notebooks_are_there_and_shown_literally(handed_in, col
     assert ANSWERS["changed"] in own and 'id="answer-pre_lab-1"' in own
     run_here = nbformat.read(out / "changed" / f"{NAME}.ipynb", as_version=4)
     texts = [cell.source for cell in run_here.cells]
-    assert ANSWERS["changed"] in texts and BODY in texts  # the lab's code, the student's answer
+    assert ANSWERS["changed"] in texts and BODY + HYPOTHESES in texts  # the lab's code, the student's answer
     assert not list(out.parent.parent.rglob("evil*"))
 
 

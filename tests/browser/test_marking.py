@@ -1,0 +1,89 @@
+"""The marking page in a real browser: by keyboard alone, hostile answers as text, and nothing lost when it is killed."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT, shoot
+from playwright.sync_api import Page, expect
+from test_marks import HOSTILE, ITEMS, NAMES, class_of
+
+from lab_utils.course.collected import read_collected, write_collected
+from lab_utils.course.marks import open_marks
+
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    write_collected(class_of(NAMES), tmp_path)
+    return tmp_path
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of the page; the command is killed at the end."""
+    command = [sys.executable, "-m", "lab_utils", "mark", str(folder), "--no-open"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield next(line.strip() for line in process.stdout if line.startswith("http://"))
+        finally:
+            process.kill()
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_marks_by_keyboard_survive_a_kill_and_a_reload(folder, open_page):
+    with served(folder) as address:
+        page = open_page(address)
+        expect(page.locator("#answer")).to_have_text(f"{HOSTILE} {ITEMS[0]}")
+        press(page, "2", ".", "j", "f", "j", "1", "c")
+        page.keyboard.type("Say why: 3 words.")
+        press(page, "Escape", "s", "k", "Alt+1", "r")
+        page.keyboard.type("<b>Clear</b>")
+        press(page, "Escape", "J", "9")  # 9 is more than the question has
+        expect(page.locator("#saved")).to_contain_text("9 is no mark")
+        press(page, "n", "n")  # the last student of this question who has handed in, then the next question
+        expect(page.locator("#where")).to_contain_text(ITEMS[2])
+        press(page, "0")
+        expect(page.locator("#saved")).to_have_text("saved")
+        page.reload()
+        expect(page.locator("#count")).to_have_text("4 of 51")
+        expect(page.locator("#mark")).to_have_value("2.5")
+    one, two, three = NAMES
+    marks = open_marks(folder, read_collected(folder))
+    assert marks.cells(one)["pre-lab-1"] == "2.5" and marks.phrases == ["Say why: 3 words."]
+    assert marks.of(one).marks == {"pre-lab-1": 2.5, "pre-lab-3": 0} and marks.of(two).marks == {"pre-lab-1": 3}
+    assert marks.of(two).comments == {"pre-lab-1": "Say why: 3 words."} and marks.of(two).remark == "<b>Clear</b>"
+    assert marks.cells(three)["comment: pre-lab-1"] == "Say why: 3 words." and marks.of(three).marks["pre-lab-1"] == 1
+    with served(folder) as address:
+        page = open_page(address)
+        expect(page.locator("#count")).to_have_text("4 of 51")
+        page.get_by_label("Order").select_option("by student")
+        press(page, "Escape", "j")
+        expect(page.locator("#where")).to_contain_text(ITEMS[1])
+        page.get_by_label("Marks", exact=True).fill("1.5")
+        press(page, "Tab")
+        expect(page.locator("#count")).to_have_text("5 of 51")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_it_fits_and_axe_finds_nothing(folder, width, scheme, open_page):
+    with served(folder) as address:
+        page = open_page(address, width, scheme, strict=False)
+        expect(page.locator("#count")).to_have_text("0 of 51")
+        page.evaluate("keep(['Say why.'])")
+        page.evaluate("document.querySelector('details').open = true")
+        expect(page.locator("#saved")).to_have_text("saved")
+        shoot(page, f"mark-{width}-{scheme}")
+        assert page.evaluate(OVERFLOW) == 0
+        found = Axe().run(page).response["violations"]
+        assert [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found] == []
