@@ -11,6 +11,9 @@ test: .venv/ready  ## everything CI checks: unit tests, notebooks, lint, import 
 browser: .venv/browser  ## report, class index and JupyterLab in a real Chromium; ALL=--all runs all three notebooks
 	$(BIN)/python -m pytest --tb=native tests/browser $(ALL)
 
+class: .venv/ready  ## a class of 30, from roster to marks, and one of 1,000; takes minutes
+	$(BIN)/python -m pytest -s --timeout 3600 tests/classes
+
 lab: .venv/ready  ## JupyterLab on notebooks/
 	$(BIN)/jupyter lab notebooks
 
@@ -39,4 +42,4 @@ clean:  ## reports and caches; the environment stays
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[browser]"
 	touch $@
 
-.PHONY: report test browser lab refresh published-run rates bench clean
+.PHONY: report test browser class lab refresh published-run rates bench clean

@@ -1,4 +1,4 @@
-"""The marking page in a real browser: by keyboard alone, hostile answers as text, and nothing lost when it is killed."""
+"""The marking page in a real browser: by keyboard alone, hostile answers as text, nothing lost when it is killed."""
 
 import subprocess
 import sys
