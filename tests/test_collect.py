@@ -172,7 +172,12 @@ def test_the_page_and_the_notebooks_are_there_and_shown_literally(handed_in, col
     assert 'href="changed/01_pre_lab.ipynb"' in page and 'href="changed/report.html"' in page
     assert page.count(">to mark<") == len(ANSWERS) and page.count(">not handed in<") == len(MISSING)
     assert 'class="failed">refused<' in page and 'class="failed">not' not in page
-    assert "The class as an experiment" in page and "8.5 [8, 9] dB" in page and ">7</td>" in page
+    assert (
+        "The class as an experiment" in page
+        and "8.5 [8.5, 8.5] dB" in page
+        and "<small>[8, 9]</small>" in page
+        and ">7</td>" in page
+    )
     own = (out / "changed" / "report.html").read_text(encoding="utf-8")
     assert ANSWERS["changed"] in own and 'id="answer-pre_lab-1"' in own
     run_here = nbformat.read(out / "changed" / f"{NAME}.ipynb", as_version=4)

@@ -107,6 +107,13 @@ def test_a_total_is_there_when_everything_is_marked_and_the_report_gets_it(folde
     assert open_marks(folder, collection) == marks
 
 
+def test_a_part_alone_is_marked_by_the_labs_points_of_it(folder, collection):
+    part = Collection({id: "Why?" for id in ITEMS[:4]}, {}, collection.rows)
+    assert open_marks(folder, part).rubric == dict.fromkeys(ITEMS[:4], 3)
+    with pytest.raises(LabError, match="the answer mine has no points"):
+        open_marks(folder, Collection({"mine": "Why?"}, {}, []))
+
+
 def test_a_new_rubric_is_refused_while_marks_go_beyond_it(folder, collection, tmp_path):
     marks = open_marks(folder, collection)
     marks.change("7", "pre-lab-1", 3)

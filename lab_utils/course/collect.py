@@ -112,9 +112,10 @@ def collect(
             bar.update()
     _tell_alike(rows, {id: sources for id, (sources, _) in claimed.items()}, labs)
     extra = [Collected(each.student_id, "", status, str(each), notes=[why]) for each, status, why in others]
+    for id, made in make_reports([row for row in rows.values() if row.answers], out, workers=workers).items():
+        rows[id].notes += [f"no report could be made: {made.problem[:500]}"] if made.problem else []
     collection = Collection(asked, models, [*rows.values(), *extra])
     files.say_set_aside(write_collected(collection, out))
-    make_reports([row for row in rows.values() if row.answers], out, workers=workers)
     files.say_set_aside([write_overview(collection, out)])
     return collection.rows
 

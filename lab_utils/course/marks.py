@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lab_utils import files
 from lab_utils.course.collected import Collection
-from lab_utils.course.rubric import read_rubric
+from lab_utils.course.rubric import lab_points, read_rubric
 from lab_utils.errors import LabError
 from lab_utils.report.model import SECTIONS, Evaluation
 
@@ -151,7 +151,8 @@ def open_marks(folder: Path, collection: Collection, rubric: Path | None = None)
     """
     path = folder / NAME
     if not path.exists():
-        return Marks(rubric=read_rubric(rubric, collection.questions))
+        asked = collection.questions
+        return Marks(rubric=read_rubric(rubric, asked) if rubric else lab_points(asked))
     try:
         marks = Marks.model_validate_json(path.read_bytes())
         if rubric:

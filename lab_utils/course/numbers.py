@@ -24,3 +24,11 @@ def with_interval(id: str, numbers: tuple[float, float, float] | None) -> str:
         return ""
     effect, low, high = (number(value, 3) for value in numbers)
     return escape(f"{effect} [{low}, {high}] {UNITS.get(id, '')}".strip())
+
+
+def above_interval(id: str, numbers: tuple[float, float, float] | None) -> str:
+    """The same in two lines, for a narrow column."""
+    if numbers is None:
+        return ""
+    effect, low, high = (number(value, 3) for value in numbers)
+    return f"{effect} {escape(UNITS.get(id, ''))}<br><small>[{low}, {high}]</small>"

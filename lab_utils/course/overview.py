@@ -12,7 +12,7 @@ from lab_utils.course.collected import Collected, Collection, code_of, read_coll
 from lab_utils.course.marks import NAME as MARKS
 from lab_utils.course.marks import Marks, open_marks
 from lab_utils.course.names import folder_name
-from lab_utils.course.numbers import KEY_NAMES, with_interval
+from lab_utils.course.numbers import KEY_NAMES, above_interval, with_interval
 from lab_utils.course.reports import PAGE
 from lab_utils.course.summary import Cell, page_of, table_of
 from lab_utils.figures.pooled import Line, class_forest
@@ -22,7 +22,7 @@ from lab_utils.verdicts.statistics import SUPPORTED
 HEADS = (
     *("Student ID", "Name", "Status", "Marks", "Not answered"),
     *KEY_NAMES.values(),
-    *("Code", "Look at", "Handed in", "Files"),
+    *("Code", "Look at", "Files"),
 )
 POOLED_HEADS = ("The manual says", "Students", "Pooled effect [95 % interval]", "I²", "Verdict", "Published run")
 LONGEST = 20_000  # characters of a difference on the page
@@ -66,11 +66,10 @@ def _row(row: Collected, out: Path, marks: Marks | None, apart: list[str]) -> li
         ('class="failed"' if failed else "", escape(status)),
         (f'data-key="{given:09.2f}"', f"{given:g}" if started else ""),
         (f'data-key="{len(row.unanswered)}"', " ".join(_to_answer(id, report) for id in row.unanswered)),
-        *((_sorted_by(row, id), with_interval(id, row.effects.get(id))) for id in KEY_NAMES),
+        *((_sorted_by(row, id), above_interval(id, row.effects.get(id))) for id in KEY_NAMES),
         ("", _code(row)),
-        ('class="message"', escape("\n".join(told))),
-        ('class="message"', escape(row.handed_in)),
-        ("", " ".join(links)),
+        ('class="message look"', escape("\n".join(told))),
+        ('class="message"', f"{' '.join(links)} <small>{escape(row.handed_in)}</small>".strip()),
     ]
 
 

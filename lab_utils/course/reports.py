@@ -44,8 +44,10 @@ def make_reports(rows: Iterable[Collected], out: Path, *, workers: int) -> dict[
 def make_all(jobs: list[Wanted], *, workers: int) -> dict[str, Made]:
     """Make reports in processes of this machine, which has their files; by student ID, in any order."""
     made: dict[str, Made] = {}
+    if not jobs:
+        return made
     bar = mapping.progress(len(jobs), "report", show=len(jobs) > 1)
-    with bar, mapping.Map(workers=workers, on_lost=_lost) as run_all:
+    with bar, mapping.Map(workers=min(workers, len(jobs)), on_lost=_lost) as run_all:
         for job, result in run_all(_make, jobs):
             made[job.student_id] = result
             files.say_set_aside(result.set_aside)

@@ -48,6 +48,19 @@ def read_rubric(path: Path | None, answers: Iterable[str]) -> dict[str, float]:
     return points
 
 
+def lab_points(answers: Iterable[str]) -> dict[str, float]:
+    """The lab's own points of these answers alone, such as those of one part.
+
+    Raises
+    ------
+    LabError
+        An answer that the lab does not ask for.
+    """
+    told, wanted = tomllib.loads(RUBRIC.read_text(encoding="utf-8")), set(answers)
+    points = {id: worth for part in told.values() if isinstance(part, dict) for id, worth in part.items()}
+    return {id: points[id] for id in points if id in wanted} if wanted <= points.keys() else read_rubric(None, wanted)
+
+
 def _refused(path: Path, found: list[str]) -> LabError:
     return LabError(
         f"The rubric '{path}' cannot be used: {'; '.join(found[:20])}.",

@@ -40,6 +40,7 @@ a { color: var(--link); margin-right: .4rem; }
 td.failed { color: var(--failed); font-weight: bold; }
 .remark, td.message { white-space: pre-wrap; overflow-wrap: anywhere; }
 td.message { max-width: 40rem; }
+td.look:not(:empty) { min-width: 8rem; }
 @media screen and (max-width: 60rem) {
   body { margin: 1rem; }
   table, caption, thead, tbody, tr, th, td { display: block; }
