@@ -9,6 +9,7 @@ from lab_utils import files, mapping
 from lab_utils.course.collected import Collected
 from lab_utils.course.names import folder_name
 from lab_utils.errors import LabError, explained
+from lab_utils.progress import progress
 from lab_utils.report import build, page
 from lab_utils.report.model import PARTS, Evaluation
 
@@ -46,7 +47,7 @@ def make_all(jobs: list[Wanted], *, workers: int) -> dict[str, Made]:
     made: dict[str, Made] = {}
     if not jobs:
         return made
-    bar = mapping.progress(len(jobs), "report", show=len(jobs) > 1)
+    bar = progress(len(jobs), "report", show=len(jobs) > 1)
     with bar, mapping.Map(workers=min(workers, len(jobs)), on_lost=_lost) as run_all:
         for job, result in run_all(_make, jobs):
             made[job.student_id] = result
