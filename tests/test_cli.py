@@ -139,7 +139,7 @@ def test_refresh_writes_notebooks_back_clean_and_the_same_each_time(tmp_path):
     assert [cell.id for cell in nb.cells] == ["title", "parameters", "question", "answer", "body", "record"]
     assert [cell.execution_count for cell in nb.cells if cell.cell_type == "code"] == [1, 2, 3]
     assert set(nb.metadata) == {"kernelspec", "language_info", "dae_lab"}
-    assert nb.metadata.language_info == {"name": "python"} and set(nb.metadata.dae_lab) == {"code"}
+    assert nb.metadata.language_info == {"name": "python"} and set(nb.metadata.dae_lab) == {"cells", "code"}
     assert nb.cells[1].metadata == {"tags": ["parameters"]} and nb.cells[3].metadata.answer == "pre_lab-1"
     assert [output.output_type for output in nb.cells[4].outputs] == ["stream", "execute_result"]
     assert b"papermill" not in first and b"not shown\\n" not in first and b"iopub" not in first
