@@ -1,6 +1,7 @@
 """A class of 30, from the roster to the marks: what was planted is found, and nobody else is accused."""
 
 import csv
+import hashlib
 import io
 import time
 import zipfile
@@ -22,21 +23,6 @@ effect = 8.5 + np.random.default_rng(seed).normal(0, 0.2)
 row = {"id": "result-in-lab.denoised", "statement": "It denoises.", "verdict": "supported", "unit": "dB"}
 hypotheses = [row | {"effect": effect, "low": effect - 0.4, "high": effect + 0.4, "threshold": 1.0}]
 """
-WORDS = (
-    "seed",
-    "code",
-    "digit",
-    "noise",
-    "probe",
-    "pixel",
-    "stroke",
-    "image",
-    "layer",
-    "error",
-    "value",
-    "width",
-    "split",
-)
 COPIED = "The bottleneck holds fewer values than the digit has pixels, and so the network keeps the strokes alone."
 RUBRIC = "total = 50\n[all]\npre_lab-1 = 15\nin_lab-1 = 20\npost_lab-1 = 15\n"
 MISSING, DOUBLE, CHANGED, EDITED, COPIES, LOOP = (3, 4, 5), (6, 7), (8, 9), 10, (11, 12), 13
@@ -50,8 +36,8 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def answer(n: int) -> str:
-    """Twenty words that no other student has in this order or number."""
-    return " ".join(f"{WORDS[(n * k + k * k) % len(WORDS)]}{n * k % 7}" for k in range(1, 21))
+    """Twenty words that no other student has."""
+    return " ".join(hashlib.sha256(f"{n} {k}".encode()).hexdigest()[:6] for k in range(20))
 
 
 @pytest.fixture(scope="module")
