@@ -17,6 +17,7 @@ import pytest
 from lab_utils import settings
 from lab_utils.data import load_mnist
 from lab_utils.errors import LabError
+from lab_utils.study import rates
 from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.plan import STAGES, Plan, choose, finalists
 from lab_utils.study.run import run_study
@@ -26,6 +27,7 @@ from lab_utils.study.space import (
     EQUAL_STEPS,
     HYPERPARAMETER_NAMES,
     HYPERPARAMETERS,
+    RATES,
     RETUNED,
     STRENGTHS,
     Setting,
@@ -116,6 +118,21 @@ def test_space_table_has_a_row_per_hyperparameter_with_the_base():
     assert tuple(rows) == HYPERPARAMETER_NAMES
     assert rows["learning_rate"]["scale"] == "logarithmic"
     assert rows["code_size"]["base"] == str(BASE.code_size)
+
+
+def test_a_rate_of_its_own_is_one_that_was_tried(digits):
+    tried = {(varied, getattr(each, varied.split(" at ")[0], "")): set() for varied, each in rates.candidates()}
+    for varied, setting in rates.candidates():
+        tried[varied, getattr(setting, varied.split(" at ")[0], "")].add(setting.learning_rate)
+    assert all(rate in tried[place] and BASE.learning_rate in tried[place] for place, rate in RATES.items())
+    assert BASE.learning_rate in tried["base", ""]
+
+
+def test_rates_are_told_by_their_error():
+    lab = settings.check("03_post_lab", {"train_digits": 500, "score_digits": 200, "epochs": 1})
+    few = [("base", BASE), ("base", replace(BASE, learning_rate=1e30))]
+    ((key, by_rate),) = rates.tune(load_mnist("embedded"), lab, few).items()
+    assert key == ("base", "") and 0 < by_rate[BASE.learning_rate] < by_rate[1e30] == np.inf
 
 
 # One trial
