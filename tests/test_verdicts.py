@@ -226,6 +226,17 @@ def test_a_quick_run_is_not_published(tmp_path):
 
 
 @pytest.mark.skipif(not published.PATH.exists(), reason="no published run is committed")
+@pytest.mark.parametrize("name", SERIES)
+def test_no_committed_verdict_is_the_opposite_of_the_published_one(name):
+    """A small run may leave open what the published run resolves, or resolve it alike; it may not contradict it."""
+    found = {row["id"]: row["verdict"] for row in published.read()["rows"]}
+    cells = nbformat.read(Path(__file__).parent.parent / "notebooks" / f"{name}.ipynb", as_version=4).cells
+    (record,) = [output.data[facts.RECORD_MIME] for cell in cells if cell.id == "record" for output in cell.outputs]
+    against = [row["id"] for row in record["hypotheses"] if {row["verdict"], found[row["id"]]} == {SUPPORTED, OPPOSITE}]
+    assert against == []
+
+
+@pytest.mark.skipif(not published.PATH.exists(), reason="no published run is committed")
 def test_the_published_run_judged_these_hypotheses():
     assert published.read()["hypotheses"] == published.digest(HYPOTHESES, thresholds.HYPOTHESES), "make published-run"
 
