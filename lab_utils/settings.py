@@ -90,7 +90,7 @@ class InLab(Noisy):
             "test_digits": 1_000,
         },
         "full": {
-            "train_digits": 55_000,
+            "train_digits": 20_000,
             "epochs": 10,
             "batch_size": 128,
             "compact_epochs": 20,
@@ -137,11 +137,11 @@ class PostLab(Noisy):
             "workers": 2,
         },
         "full": {
-            "train_digits": 8_192,
-            "epochs": 12,
+            "train_digits": 4_096,
+            "epochs": 8,
             "trials": 20,
             "repeats": 5,
-            "score_digits": 5_000,
+            "score_digits": 2_000,
             "workers": 2,
         },
     }

@@ -1,4 +1,4 @@
-"""The learning rate of each changed activation, depth and batch size: retuned once, at the size of profile *full*.
+"""The learning rate of each changed activation, depth and batch size: retuned once, with ``BUDGET``.
 
 A network of another depth is not worse for being trained at the base's rate, but it may look so. ``make rates`` tries
 every changed setting, and the base, at the base's rate times ``FACTORS``, with a seed that no plan uses, and prints the
@@ -19,6 +19,7 @@ from lab_utils.study.plan import Plan, Trial
 from lab_utils.study.run import Work, score
 from lab_utils.study.space import BASE, RETUNED, Setting, one_factor_settings
 
+BUDGET = {"train_digits": 8_192, "epochs": 12, "score_digits": 5_000}
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 SEEDS = (9_001,)
 
@@ -55,7 +56,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=13)
     given = parser.parse_args()
-    lab = PostLab(profile="full", seed=given.seed)
+    lab = PostLab(profile="full", seed=given.seed, **BUDGET)
     found = tune(data.load_mnist("auto", given.seed), lab, candidates(), machine.cores())
     for (varied, value), by_rate in found.items():
         best = min(by_rate, key=by_rate.__getitem__)
