@@ -6,9 +6,9 @@ from dataclasses import replace
 from lab_utils.report.evidence import EVIDENCE
 from lab_utils.report.findings import compared
 from lab_utils.report.model import Answer, Block, Figure, Note, Part, Printed, Prose, Question, Reading, Report, Table
-from lab_utils.report.numbering import numbered
+from lab_utils.report.numbering import numbered, works_named
 
-LEFT_OUT = ("Digits", "Licence", "Checksum (SHA-256)", "lab_utils")
+LEFT_OUT = ("Digits", "Licence", "Checksum (SHA-256)", "Settings", "lab_utils")
 """Rows on how the report was made that only the HTML and the full report have."""
 HEADING = re.compile(r"^##? +.+$", re.MULTILINE)
 
@@ -18,7 +18,8 @@ def brief(report: Report) -> Report:
     hypotheses = [replace(row, wanted=compared(row)) for row in report.hypotheses]
     origins = [(label, values) for label, values in report.origins if label not in LEFT_OUT]
     parts = [_short(part) for part in report.parts]
-    return numbered(replace(report, length="brief", parts=parts, hypotheses=hypotheses, origins=origins))
+    short = replace(report, length="brief", parts=parts, hypotheses=hypotheses, origins=origins)
+    return numbered(replace(short, works=works_named(parts)))
 
 
 def _short(part: Part) -> Part:

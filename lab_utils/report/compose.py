@@ -11,7 +11,7 @@ from typing import Any
 from lab_utils.manual import PREDICTION_PROMPT, QUESTIONS, TITLE, model_answers
 from lab_utils.report import cells, outputs, pictures
 from lab_utils.report.answers import missing
-from lab_utils.report.evidence import CAPTIONS, PICTURE, WORKS
+from lab_utils.report.evidence import CAPTIONS, PICTURE
 from lab_utils.report.findings import key_numbers, of_fact, of_hypothesis
 from lab_utils.report.model import (
     IDENTITY,
@@ -30,7 +30,7 @@ from lab_utils.report.model import (
     Report,
     Table,
 )
-from lab_utils.report.numbering import numbered
+from lab_utils.report.numbering import numbered, works_named
 from lab_utils.report.origins import made_by, origins
 from lab_utils.report.pictures import Reference, Refused
 from lab_utils.report.private import hide, private_texts
@@ -78,7 +78,7 @@ def compose(
         notes=[visible(note) for reader in readers for note in reader.notes],
         picture=picture,
         key=key_numbers(hypotheses),
-        works=_works(parts),
+        works=works_named(parts),
     )
     return numbered(report)
 
@@ -91,12 +91,6 @@ def _without_picture(parts: list[Part]) -> tuple[Figure | None, list[Part]]:
                 rest = replace(part, blocks=[each for each in part.blocks if each is not block])
                 return block, [*parts[:i], rest, *parts[i + 1 :]]
     return None, parts
-
-
-def _works(parts: list[Part]) -> list[str]:
-    """The works that the course's text names."""
-    texts = [block.text for part in parts for block in part.blocks if isinstance(block, Prose | Reading | Table)]
-    return sorted(work for word, work in WORKS.items() if any(word in text for text in texts))
 
 
 def _said(records: list[Record], name: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lab_utils.report.model import Answer, Block, Figure, Report, Table, Written
+from lab_utils.report.evidence import WORKS
+from lab_utils.report.model import Answer, Block, Figure, Part, Prose, Reading, Report, Table, Written
 
 
 def numbered(report: Report) -> Report:
@@ -52,3 +53,9 @@ def _referred(blocks: Iterator[Block], picture: Figure | None) -> list[Block]:
             refer(before)
     refer(before)
     return made
+
+
+def works_named(parts: list[Part]) -> list[str]:
+    """The works that the course's text names."""
+    texts = [block.text for part in parts for block in part.blocks if isinstance(block, Prose | Reading | Table)]
+    return sorted(work for word, work in WORKS.items() if any(word in text for text in texts))
