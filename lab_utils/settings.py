@@ -68,7 +68,7 @@ class PreLab(Settings):
     """Parameters of ``01_pre_lab``."""
 
     profiles = {
-        "quick": {"train_digits": 4_000, "epochs": 3, "repeats": 2},
+        "quick": {"train_digits": 6_000, "epochs": 8, "repeats": 2},
         "full": {"train_digits": 20_000, "epochs": 10, "repeats": 5},
     }
 
