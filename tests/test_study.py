@@ -286,7 +286,11 @@ def test_the_notebook_the_command_and_the_full_run_share_one_plan():
     assert plan == Plan.from_settings(lab, STAGES)
     few = Plan.from_settings(settings.check("03_post_lab", {"trials": 19}))
     assert "tpe" not in few.stages and set(few.stages) == set(STAGES) - {"tpe"}
-    assert (plan.budget.noise_kind, plan.budget.score_digits, plan.budget.train_digits) == ("speckle", 700, 8_192)
+    assert (plan.budget.noise_kind, plan.budget.score_digits, plan.budget.train_digits) == (
+        "speckle",
+        700,
+        lab.train_digits,
+    )
     assert (plan.trials, plan.repeats, plan.seed) == (lab.trials, lab.repeats, 4)
 
 
