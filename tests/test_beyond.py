@@ -6,10 +6,10 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pandas as pd
-import papermill
 import pytest
 from click.testing import CliRunner
 from ipywidgets import fixed, interactive
+from small_notebooks import run_twice
 
 from lab_utils import beyond, data, facts, metrics, settings
 from lab_utils.beyond import readings
@@ -18,7 +18,6 @@ from lab_utils.cli import main
 from lab_utils.course.batch import find_notebooks
 from lab_utils.errors import LabError
 from lab_utils.noise import KINDS, corrupt, to_unit
-from lab_utils.running import check
 from lab_utils.training import Recipe, batches
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -258,16 +257,7 @@ def test_exercise_5_by_its_ink_a_one_is_noticed(experiment):
 def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache):
     given = {"data_source": "embedded", "seed": 5, "noise_level": 0.3, "train_digits": 500, "epochs": 1, "repeats": 2}
     given |= {"test_digits": 200, "drawn_digits": 10, "student_id": "0012345"}
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    for place, cell in reversed(list(enumerate(notebook.cells))):
-        if cell.cell_type == "code" and cell.id != "parameters":
-            twin = nbformat.v4.new_code_cell(cell.source, id=f"{cell.id}-again")
-            notebook.cells.insert(place + 1, twin)
-    nbformat.write(notebook, tmp_path / "twice.ipynb")
-    out = tmp_path / NOTEBOOK.name
-    papermill.execute_notebook(tmp_path / "twice.ipynb", out, given, progress_bar=False)
-    assert check.problems(out, notebook=NOTEBOOK.stem, expected=given) == []
-    cells = {cell.id: cell for cell in nbformat.read(out, as_version=4).cells}
+    cells = run_twice(NOTEBOOK, tmp_path, given)
     record = cells["record"].outputs[0].data[facts.RECORD_MIME]
     assert record["data"]["subset"] is True and len(record["facts"]) >= 10
     shown = {name: [output.get("data") for output in cell.get("outputs", [])] for name, cell in cells.items()}

@@ -10,14 +10,13 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pandas as pd
-import papermill
 import pytest
+from small_notebooks import run_twice
 
 from lab_utils import data, facts, features, metrics, models, training
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.readings import in_lab as readings
 from lab_utils.readings.words import counted, told
-from lab_utils.running import check
 from lab_utils.training import Recipe, Run
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "02_in_lab.ipynb"
@@ -291,15 +290,7 @@ def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache)
     given = {"data_source": "embedded", "seed": 5, "noise_kind": "masking", "noise_level": 0.4, "train_digits": 500}
     given |= {"epochs": 1, "compact_epochs": 1, "repeats": 1, "test_digits": 200, "code_size": 8}
     given |= {"static_noise": True, "student_id": "0012345"}
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    for place, cell in reversed(list(enumerate(notebook.cells))):
-        if cell.cell_type == "code" and cell.id != "parameters":
-            notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(cell.source, id=f"{cell.id}-again"))
-    nbformat.write(notebook, tmp_path / "twice.ipynb")
-    out = tmp_path / NOTEBOOK.name
-    papermill.execute_notebook(tmp_path / "twice.ipynb", out, given, progress_bar=False)
-    assert check.problems(out, notebook=NOTEBOOK.stem, expected=given) == []
-    cells = {cell.id: cell for cell in nbformat.read(out, as_version=4).cells}
+    cells = run_twice(NOTEBOOK, tmp_path, given)
     record = cells["record"].outputs[0].data[facts.RECORD_MIME]
     assert record["settings"]["student_id"] == "0012345" and record["data"]["subset"] is True
     assert len(record["facts"]) >= 8 and len(record["hypotheses"]) >= 3
