@@ -17,17 +17,20 @@ import json
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from lab_utils import files, machine
 from lab_utils.errors import LabError
+
+if TYPE_CHECKING:  # each of the processes of a class would import it for nothing
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -95,11 +98,16 @@ def _plain(value: Any) -> Any:
         return ["array", array_digest(value)]
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, pd.DataFrame):
+    if _is_table(value):
         return ["table", _plain(value.to_dict("list"))]
     if is_dataclass(value) and not isinstance(value, type):
         return [type(value).__name__, _plain({name: getattr(value, name) for name in value.__dataclass_fields__})]
     raise Unfingerprintable(f"{type(value).__name__} has no digest")
+
+
+def _is_table(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame)
 
 
 def array_digest(array: np.ndarray) -> str:
@@ -207,8 +215,10 @@ def remember(make: Callable[[], Value], module: str, inputs: Any, use_cache: boo
     return value
 
 
-def remember_table(make: Callable[[], pd.DataFrame], module: str, inputs: Any) -> pd.DataFrame:
+def remember_table(make: "Callable[[], pd.DataFrame]", module: str, inputs: Any) -> "pd.DataFrame":
     """`remember` for a table of plain values whose index does not matter."""
+    import pandas as pd
+
     return pd.DataFrame(remember(lambda: {"columns": make().to_dict("list")}, module, inputs)["columns"])
 
 

@@ -55,7 +55,7 @@ def compact(
     *,
     code_size: int = 32,
     hidden_layers: int = 1,
-    width: int = 512,
+    width: int = 256,
     activation: str = "relu",
     dropout: float = 0.0,
     l1: float = 0.0,

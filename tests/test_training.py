@@ -97,6 +97,18 @@ def test_equal_seeds_give_equal_runs_and_training_learns():
     assert one.curve[-1][0] == 2 * 20 * 50
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_models_of_one_kind_share_a_graph_and_nothing_else(schedule):
+    how = {"dropout": 0.2, "schedule": schedule}
+    first = small_run(**how)
+    kept = [variable.numpy() for variable in first.model.variables]
+    small_run(seed=2, **how), small_run(dropout=0.1, schedule=schedule), small_run(batch_size=40, **how)
+    for before, after in zip(kept, first.model.variables, strict=True):
+        np.testing.assert_array_equal(before, after.numpy())
+    assert_equal_runs(first, small_run(**how))
+    assert len(steps._waiting) <= steps.KEPT
+
+
 def test_a_loss_that_is_no_number_names_the_learning_rate():
     """A linear output: a sigmoid saturates, and some processors then find a finite loss."""
     linear = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Dense(1)])

@@ -5,7 +5,6 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ TRAIN_NOISE, SCORE_NOISE = 8_887, 8_888
 NEAR_ZERO = 0.1
 SIGNAL_DIGITS = 256
 DEAD_DIGITS = 1_024
-KEPT_MODELS = 16
 
 
 @dataclass
@@ -122,6 +120,7 @@ def run_trial(
     Scores
         Also of a trial that diverged: then ``diverged`` is set.
     """
+    from lab_utils import models
     from lab_utils.training import Diverged, Recipe, fit
 
     recipe = Recipe(
@@ -132,7 +131,7 @@ def run_trial(
         learning_rate=setting.learning_rate,
         seed=seed,
     )
-    model = _model(setting, budget, seed)
+    model = models.compact(seed, width=budget.width, **dict(shape(setting)))
     watch = _epoch_errors(*_pairs(digits.validation, budget, SCORE_NOISE), report)
     some = _pairs(digits.train[:SIGNAL_DIGITS], budget, TRAIN_NOISE)
     scores = Scores(digits=len(getattr(digits, held_out)), vanish_before=_vanishing(_unit_errors(model, *some)))
@@ -312,28 +311,12 @@ def _epoch_errors(noisy: np.ndarray, clean: np.ndarray, report: Callable[[int, f
     return EpochErrors()
 
 
-def _model(setting: Setting, budget: Budget, seed: int) -> Any:
-    """The compact autoencoder of a setting, with the weights of ``seed``.
-
-    Settings that differ in seed, batch size or learning rate alone share one model, so that it is traced once.
-    """
-    from lab_utils import models
-
-    shape = {
+def shape(setting: Setting) -> tuple[tuple[str, Any], ...]:
+    """What makes a setting's model another: settings that differ in batch size or learning rate alone share one."""
+    asked = {
         "code_size": setting.code_size,
         "hidden_layers": setting.hidden_layers,
-        "width": budget.width,
         "activation": setting.activation,
         **setting.penalty(),
     }
-    shared = _shared(tuple(shape.items()))
-    for variable, value in zip(shared.variables, models.compact(seed, **shape).variables, strict=True):
-        variable.assign(value)
-    return shared
-
-
-@lru_cache(maxsize=KEPT_MODELS)
-def _shared(shape: tuple[tuple[str, Any], ...]) -> Any:
-    from lab_utils import models
-
-    return models.compact(0, **dict(shape))
+    return tuple(asked.items())

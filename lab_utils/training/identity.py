@@ -30,13 +30,24 @@ def identity(model: keras.Model) -> dict[str, Any]:
         The model is not a functional one, or has a layer, function or lambda that is not Keras' own: its source may
         have changed while its name has not.
     """
-    _refuse_foreign(model)
-    config = json.loads(model.to_json())
-    names: dict[str, str] = {}
     return {
-        "architecture": _renamed(config, names),
+        "architecture": architecture(model),
         "weights": [array_digest(variable.numpy()) for variable in model.variables],
     }
+
+
+def architecture(model: keras.Model, random: bool = True) -> Any:
+    """The first part of `identity`; without what is ``random``: how weights begin, and seeds, which are variables."""
+    _refuse_foreign(model)
+    config = json.loads(model.to_json())
+    return _renamed(config if random else _without_random(config), {})
+
+
+def _without_random(config: Any) -> Any:
+    if isinstance(config, dict):
+        kept = {key: part for key, part in config.items() if key != "seed" and not key.endswith("_initializer")}
+        return {key: _without_random(part) for key, part in kept.items()}
+    return [_without_random(part) for part in config] if isinstance(config, list) else config
 
 
 def _refuse_foreign(model: keras.Model) -> None:

@@ -115,23 +115,26 @@ def _train(
     """Train epoch after epoch and return the run with its best weights."""
     run = Run(model, recipe)
     per_epoch, size = steps.steps_per_epoch(train, recipe)
-    graphs = steps.graphs(model, recipe, per_epoch)
-    evaluate = steps.evaluator(graphs.score, recipe, validation)
     stream = iter(steps.batches(train, recipe))
     best_loss, best = np.inf, model.get_weights()
     for callback in callbacks:
         callback.set_model(model)
     started = time.perf_counter()
-    with progress(recipe.epochs * per_epoch, "step", show_progress) as bar:
+    bar = progress(recipe.epochs * per_epoch, "step", show_progress)
+    with steps.graphs(model, recipe, per_epoch) as graphs, bar:
+        evaluate = steps.evaluator(graphs.score, recipe, validation)
         for epoch in range(recipe.epochs):
             logs = {"loss": _train_epoch(graphs.train, stream, run, per_epoch, size, bar)} | evaluate()
             check_finite(logs["val_loss"], recipe)
             if logs["val_loss"] < best_loss:
-                best_loss, best = logs["val_loss"], model.get_weights()
+                best_loss, best = logs["val_loss"], graphs.model.get_weights()
             for measure, value in logs.items():
                 run.history.setdefault(measure, []).append(value)
+            if callbacks:
+                steps.copy_variables(graphs.model, model)
             for callback in callbacks:
                 callback.on_epoch_end(epoch, logs)
+        steps.copy_variables(graphs.model, model)
     model.set_weights(best)
     run.seconds = time.perf_counter() - started
     run.digits_per_second = recipe.epochs * per_epoch * size / run.seconds

@@ -1,17 +1,21 @@
 """The parts of a training that run inside the TensorFlow graph: the stream of batches, the steps, the score."""
 
 import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from lab_utils.cache import Unfingerprintable
 from lab_utils.graph_noise import corrupt_batch
 from lab_utils.metrics import SMALLEST_MSE
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.training.adam import FusedAdam
+from lab_utils.training.identity import architecture
 from lab_utils.training.recipe import Recipe
 from lab_utils.training.run import BATCH
 
@@ -141,39 +145,66 @@ def evaluator(score: Score, recipe: Recipe, digits: np.ndarray) -> Callable[[], 
 
 
 class Graphs(NamedTuple):
-    """What a model is trained with; kept on the model, and as long as it."""
+    """A model and what it is trained with."""
 
-    loss: str
-    weights: list[keras.Variable]
+    model: keras.Model
     optimizer: keras.optimizers.Optimizer
     train: Train
     score: Score
 
 
-def graphs(model: keras.Model, recipe: Recipe, steps: int) -> Graphs:
-    """Optimizer, trainer and scorer of a model: those of its last training where they serve again.
+KEPT = 16
+"""Traced graphs that wait for the next model of their kind: as many as a study has kinds of model."""
+
+_waiting: dict[str, Graphs] = {}
+
+
+@contextmanager
+def graphs(model: keras.Model, recipe: Recipe, steps: int) -> Iterator[Graphs]:
+    """Graphs that train a model of this architecture, from this model's weights; the model itself stays as it is.
 
     Tracing them costs more than a small model's training does, and TensorFlow never gives back all of a traced
-    graph's memory (10 MB). They serve again for the same loss and the same trainable weights at a constant learning
-    rate; the optimizer is set back to its beginning, so that the training is the same to the last bit.
+    graph's memory (10 MB). So a copy of the model is traced, and serves again for every other model of its kind: with
+    other weights and another random state, it does the same to the last bit. A model that `identity` cannot know is
+    traced as it is, for this once.
     """
-    kept: Graphs | None = getattr(model, "_graphs", None)
-    if kept and recipe.schedule == "constant" and kept.loss == recipe.loss and _same(kept.weights, model):
-        for variable in kept.optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
-        kept.optimizer.learning_rate = recipe.learning_rate
-        return kept
-    optimizer = optimizer_of(model, recipe, steps)
-    weights = list(model.trainable_variables)
-    made = Graphs(recipe.loss, weights, optimizer, trainer(model, recipe, optimizer), scorer(model, recipe))
+    kind = _kind(model, recipe, steps)
+    ready = _waiting.pop(kind, None) or _trace(model if kind is None else _copy(model), recipe, steps)
+    for variable in ready.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
     if recipe.schedule == "constant":
-        object.__setattr__(model, "_graphs", made)  # past Keras, which would count the optimizer among the layers
-    return made
+        ready.optimizer.learning_rate = recipe.learning_rate
+    copy_variables(model, ready.model)
+    yield ready
+    if kind is not None:
+        _waiting[kind] = ready
+        while len(_waiting) > KEPT:
+            del _waiting[next(iter(_waiting))]
 
 
-def _same(weights: list[keras.Variable], model: keras.Model) -> bool:
-    """Whether these are the weights that the model trains now; freezing a layer changes them."""
-    return [id(weight) for weight in weights] == [id(weight) for weight in model.trainable_variables]
+def _kind(model: keras.Model, recipe: Recipe, steps: int) -> str | None:
+    """What a traced graph depends on; None where nothing can tell."""
+    try:
+        schedule = None if recipe.schedule == "constant" else [recipe.learning_rate, steps * recipe.epochs]
+        return json.dumps([architecture(model, random=False), recipe.loss, recipe.schedule, schedule])
+    except Unfingerprintable:
+        return None
+
+
+def _copy(model: keras.Model) -> keras.Model:
+    return type(model).from_config(model.get_config())
+
+
+def _trace(model: keras.Model, recipe: Recipe, steps: int) -> Graphs:
+    optimizer = optimizer_of(model, recipe, steps)
+    return Graphs(model, optimizer, trainer(model, recipe, optimizer), scorer(model, recipe))
+
+
+def copy_variables(source: keras.Model, target: keras.Model) -> None:
+    """Give a model the weights of another of its kind, and the state of its random numbers."""
+    if source is not target:
+        for variable, value in zip(target.variables, source.variables, strict=True):
+            variable.assign(value)
 
 
 def mean_loss(model: keras.Model, recipe: Recipe, noisy: tf.Tensor, clean: tf.Tensor, training: bool) -> tuple:
