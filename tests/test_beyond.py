@@ -161,6 +161,16 @@ PSNR = {"clean": [16.0, 16.2], "noisy": [12.0, 12.1], "noisy, inverted": [15.5, 
 NEAR = np.full((2, 28, 28), 0.5)
 
 
+HALFWAY = pd.DataFrame(
+    {
+        "where": ["in code", "in pixels"] * 2,
+        "seed": [1, 1, 2, 2],
+        "recognised": [0.6, 0.1, 0.7, 0.1],
+        "distance": [4.0, 5.0, 4.1, 5.1],
+    }
+)
+
+
 @pytest.mark.parametrize(
     ("reading", "usual", "surprising", "said"),
     [
@@ -172,8 +182,21 @@ NEAR = np.full((2, 28, 28), 0.5)
         (readings.drawn, JUDGED, JUDGED.assign(apart=[0.1, 0.2, 4, 5]), "From each other they are **5.0**"),
         (readings.memorising, MEMORY, MEMORY.assign(psnr=14.0), "by **2.00** dB"),
         (readings.anomalies, ODD.assign(auroc=[0.6, 0.9]), ODD, "from 0.60 for the 1 to 0.90 for the 8"),
+        (lambda half: readings.between(half, JUDGED), HALFWAY, HALFWAY.assign(distance=4.0), "recognises **65** %"),
+        (lambda half: readings.between(half, JUDGED), HALFWAY, HALFWAY.assign(recognised=0.1), "by **1.0**"),
     ],
-    ids=["noise2noise", "blind", "tweedie", "recognised", "copies", "repeated", "memorising", "anomalies"],
+    ids=[
+        "noise2noise",
+        "blind",
+        "tweedie",
+        "recognised",
+        "copies",
+        "repeated",
+        "memorising",
+        "anomalies",
+        "no-nearer",
+        "no-digit",
+    ],
 )
 def test_a_reading_says_what_was_measured_and_when_it_is_a_surprise(reading, usual, surprising, said):
     assert said in reading(usual).data and "**surprise" not in reading(usual).data.lower()
@@ -193,6 +216,33 @@ def test_the_tables_have_what_the_readings_read(experiment):
     assert len(memory) == 2 * 2 * (2 + 1) and "where both were given 500" in readings.memorising(memory).data
     odd = beyond.left_out(few, LABELS[:500], TEST, TEST_LABELS, [0, 1])
     assert odd.index.tolist() == [0, 1] and ((odd >= 0) & (odd <= 1)).all(axis=None)
+
+
+def test_the_way_between_two_digits_begins_at_one_and_ends_at_the_other(score_run):
+    ways = beyond.between(score_run, CLEAN[0], CLEAN[1], steps=5)
+    assert {name: way.shape for name, way in ways.items()} == {"in code": (5, 28, 28), "in pixels": (5, 28, 28)}
+    assert (ways["in pixels"][[0, 4]] == CLEAN[:2]).all()
+    assert ways["in pixels"][2] == pytest.approx((CLEAN[0] + CLEAN[1]) / 2, abs=1e-6)
+    assert ways["in code"][[0, 4]] == pytest.approx(score_run.denoise(CLEAN[:2]), abs=1e-5)
+    assert np.abs(ways["in code"][2] - ways["in code"][[0, 4]].mean(axis=0)).max() > 0.05, "a decoder is not linear"
+
+
+def test_halfway_is_judged_for_each_run_in_code_and_in_pixels(score_run):
+    judge = beyond.Judge(TRAIN, LABELS)
+    table = beyond.halfway([score_run, score_run], CLEAN[:40], judge)
+    assert table["where"].tolist() == ["in code", "in pixels"] * 2
+    twins = np.concatenate([CLEAN[:20], CLEAN[:20]])
+    by_where = beyond.halfway([score_run], twins, judge).set_index("where")
+    real = judge.table({"real": CLEAN[:20]})
+    assert by_where["distance"]["in pixels"] == pytest.approx(real.distance["real"], abs=1e-4)
+
+
+def test_one_value_of_the_code_is_moved_in_each_row(score_run):
+    rows = beyond.moved(score_run, CLEAN[0], CLEAN[:50], values=3)
+    assert len(rows) == 3 and all(row.shape == (9, 28, 28) for row in rows.values())
+    for row in rows.values():
+        assert row[4] == pytest.approx(score_run.denoise(CLEAN[:1])[0], abs=1e-5), "in the middle nothing is moved"
+        assert np.abs(row[0] - row[8]).max() > 0.05
 
 
 def test_explore_moves_the_picture(score_run):

@@ -1,12 +1,21 @@
 """The autoencoders have the shapes, counts and bottlenecks that they claim."""
 
+import inspect
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab_utils import models
+from lab_utils import codes, models
+from lab_utils.beyond.scores import CODE_SIZE
+from lab_utils.running.source import read_notebook
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+WIDTH = inspect.signature(models.compact).parameters["width"].default
 
 
 def test_manual_is_the_manuals_network():
@@ -99,3 +108,16 @@ def test_reference_takes_digits_and_returns_digits():
     digits = np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
     output = model(digits).numpy()
     assert output.shape == digits.shape and output.dtype == np.float32 and (output > 0).all() and (output < 1).all()
+
+
+@pytest.mark.parametrize(
+    ("notebook", "drawn"),
+    [
+        ("01_pre_lab", f"784–{codes.WIDTH}–*code*–{codes.WIDTH}–784"),
+        ("02_in_lab", f"784–{WIDTH}–32–{WIDTH}–784"),
+        ("04_beyond", f"784–{WIDTH}–{CODE_SIZE}–{WIDTH}–784"),
+    ],
+)
+def test_a_notebook_draws_the_model_that_it_trains(notebook, drawn):
+    text = " ".join(cell.source for cell in read_notebook(NOTEBOOKS / f"{notebook}.ipynb").cells)
+    assert re.findall(r"784–[^ .,;]*784", text) == [drawn]

@@ -121,3 +121,23 @@ def anomalies(odd: pd.DataFrame) -> Markdown:
             "knows. The error says how hard a digit is to draw before it says how strange it is."
         )
     return Markdown(text + "No class is missed altogether, but the alarm is far surer of some than of others.")
+
+
+def between(halfway: pd.DataFrame, judged: pd.DataFrame) -> Markdown:
+    """The table of ``explorer.halfway``, and that of ``Judge.table`` with "real digits"."""
+    real = judged.loc["real digits"]
+    by_seed = halfway.pivot(index="seed", columns="where", values=["recognised", "distance"])
+    share = mean_interval(100 * by_seed["recognised", "in code"])
+    nearer = paired_interval(by_seed["distance", "in pixels"], by_seed["distance", "in code"])
+    text = (
+        f"Halfway in code the judge recognises {told(share, '%', '.0f')}, halfway in pixels "
+        f"{100 * by_seed['recognised', 'in pixels'].mean():.0f} %, and {100 * real.recognised:.0f} % of real digits. "
+        f"The nearest training digit is {by_seed['distance', 'in code'].mean():.1f} away from what lies halfway in "
+        f"code, {by_seed['distance', 'in pixels'].mean():.1f} from what lies halfway in pixels: the way through the "
+        f"codes keeps nearer to digits by {told(nearer, form='.1f')}. "
+    )
+    if nearer.low <= 0:
+        return Markdown(text + "**Surprise:** to blend two pictures does as well, or there are too few seeds to tell.")
+    if share.mean < 100 * real.recognised / 2:
+        return Markdown(text + "**Surprise:** nearer, and still no digit, for the most part.")
+    return Markdown(text + "A blend of pictures has the strokes of both; a blend of codes bends one into the other.")

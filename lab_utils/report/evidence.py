@@ -55,6 +55,8 @@ WORKS = {
     "from examples without local minima. Neural Networks 2, 53–58.",
     "Balestriero": "R. Balestriero and Y. LeCun (2024). Learning by reconstruction produces uninformative features for "
     "perception. arXiv:2402.11337.",
+    "TPE": "J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl (2011). Algorithms for hyper-parameter optimization. "
+    "NIPS 24, 2546–2554.",
     "Bergstra and Bengio": "J. Bergstra and Y. Bengio (2012). Random search for hyper-parameter optimization. JMLR 13, "
     "281–305.",
     "Bingham and Mannila": "E. Bingham and H. Mannila (2001). Random projection in dimensionality reduction: "
@@ -86,9 +88,7 @@ WORKS = {
     "Vincent": "P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol (2010). Stacked denoising "
     "autoencoders: learning useful representations in a deep network with a local denoising criterion. JMLR 11, "
     "3371–3408.",
-    "TPE": "J. Bergstra, R. Bardenet, Y. Bengio and B. Kégl (2011). Algorithms for hyper-parameter optimization. "
-    "NIPS 24, 2546–2554.",
     "SSIM": "Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli (2004). Image quality assessment: from error "
     "visibility to structural similarity. IEEE Transactions on Image Processing 13, 600–612.",
 }
-"""Works by a word of the notebooks' text that names them or what they introduced."""
+"""Works, sorted by surnames, by a word of the notebooks' text that names them or what they introduced."""

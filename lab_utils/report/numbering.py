@@ -58,4 +58,4 @@ def _referred(blocks: Iterator[Block], picture: Figure | None) -> list[Block]:
 def works_named(parts: list[Part]) -> list[str]:
     """The works that the course's text names."""
     texts = [block.text for part in parts for block in part.blocks if isinstance(block, Prose | Reading | Table)]
-    return sorted(work for word, work in WORKS.items() if any(word in text for text in texts))
+    return [work for word, work in WORKS.items() if any(word in text for text in texts)]
