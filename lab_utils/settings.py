@@ -319,26 +319,3 @@ def _shown(model: type[Settings], name: str, given: dict[str, Any]) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)"
-
-
-# The README's table ----------------------------------------------------------------------------------------
-
-
-def hyperparameter_rows() -> list[dict[str, str]]:
-    """One row per parameter for the README: its "quick / full" values, or its default, in each notebook that has it."""
-    names = dict.fromkeys(name for model in NOTEBOOKS.values() for name in model.model_fields)
-    rows = []
-    for name in names:
-        if name not in Settings.model_fields:
-            cells = {notebook: _cell(model, name) for notebook, model in NOTEBOOKS.items()}
-            rows.append({"parameter": f"`{name}`"} | cells)
-    return rows
-
-
-def _cell(model: type[Settings], name: str) -> str:
-    info = model.model_fields.get(name)
-    if info is None:
-        return ""
-    if info.is_required():
-        return " / ".join(f"{model.profiles[profile][name]:,}" for profile in ("quick", "full"))
-    return repr(info.default)

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from bench import networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def test_compact_has_the_code_that_it_was_asked_for(code_size, hidden_layers, ac
     np.testing.assert_allclose(decoder(codes), autoencoder(digits), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("build", [models.manual, models.compact, models.compact_conv, models.reference])
+@pytest.mark.parametrize("build", [models.manual, models.compact, networks.compact_conv, networks.reference])
 def test_weights_depend_on_the_seed_alone(build):
     first, again, other = build(1), build(1), build(2)
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
@@ -78,7 +79,7 @@ def test_the_penalty_on_the_code_is_the_mean_that_it_says():
 
 
 def test_compact_conv_has_the_code_that_it_was_asked_for():
-    autoencoder = models.compact_conv(0, code_size=5)
+    autoencoder = networks.compact_conv(0, code_size=5)
     encoder, decoder = models.halves(autoencoder)
     digits = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
     codes = encoder(digits)
@@ -86,11 +87,11 @@ def test_compact_conv_has_the_code_that_it_was_asked_for():
     np.testing.assert_allclose(decoder(codes), autoencoder(digits), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("build", [models.compact_conv, models.reference])
+@pytest.mark.parametrize("build", [networks.compact_conv, networks.reference])
 def test_patches_are_put_back_where_they_belong(build):
     """Every pixel of the four of a patch comes from its own channel of the last convolution."""
     model = build(0)
-    last = model if build is models.reference else models.halves(model)[1]
+    last = model if build is networks.reference else models.halves(model)[1]
     patches = keras.Input((14, 14, 4))
     x = patches
     for layer in last.layers[-4:]:
@@ -103,7 +104,7 @@ def test_patches_are_put_back_where_they_belong(build):
 
 
 def test_reference_takes_digits_and_returns_digits():
-    model = models.reference(0)
+    model = networks.reference(0)
     assert model.count_params() == 807_172
     digits = np.random.default_rng(0).random((3, 28, 28, 1), dtype=np.float32)
     output = model(digits).numpy()

@@ -305,6 +305,22 @@ def test_refusal_is_quick_and_without_tensorflow():
     assert time.monotonic() - started < 20
 
 
+def shown(model: type[settings.Settings], name: str) -> str:
+    """The "quick / full" values of a parameter, or its default; empty in a notebook that does not have it."""
+    info = model.model_fields.get(name)
+    if info is None:
+        return ""
+    if info.is_required():
+        return " / ".join(f"{model.profiles[profile][name]:,}" for profile in ("quick", "full"))
+    return repr(info.default)
+
+
 def test_the_readme_shows_every_hyperparameter_as_it_is():
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    assert facts.table(settings.hyperparameter_rows(), disable_numparse=True) in readme
+    names = dict.fromkeys(name for model in settings.NOTEBOOKS.values() for name in model.model_fields)
+    rows = [
+        {"parameter": f"`{name}`"} | {notebook: shown(model, name) for notebook, model in settings.NOTEBOOKS.items()}
+        for name in names
+        if name not in settings.Settings.model_fields
+    ]
+    assert facts.table(rows, disable_numparse=True) in readme

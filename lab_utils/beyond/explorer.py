@@ -51,9 +51,10 @@ def moved(run: training.Run, digit: np.ndarray, digits: np.ndarray, values: int 
         By the name of the value: it goes from 4 standard deviations less than it is to 4 more.
     """
     places, spread = _liveliest(features.encode(run.encoder, digits), values)
+    code = features.encode(run.encoder, digit[None])
     rows = {}
     for place, deviation in zip(places, spread, strict=True):
-        codes = np.repeat(features.encode(run.encoder, digit[None]), 9, axis=0)
+        codes = np.repeat(code, 9, axis=0)
         codes[:, place] += np.linspace(-4, 4, 9, dtype=np.float32) * deviation
         rows[f"value {place}"] = _drawn(run, codes)
     return rows
@@ -79,9 +80,8 @@ def between(run: training.Run, start: np.ndarray, end: np.ndarray, steps: int = 
     parts = np.linspace(0, 1, steps, dtype=np.float32)
     drawn = [_drawn(run, (1 - part) * first + part * last) for part in parts]
     faded = [(1 - part) * ends[0] + part * ends[1] for part in parts]
-    return {
-        name: np.reshape(way, (steps, *np.shape(start))) for name, way in (("in code", drawn), ("in pixels", faded))
-    }
+    shape = steps, *np.shape(start)
+    return {"in code": np.reshape(drawn, shape), "in pixels": np.reshape(faded, shape)}
 
 
 def halfway(runs: Sequence[training.Run], digits: np.ndarray, judge: Judge) -> pd.DataFrame:

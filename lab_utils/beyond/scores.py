@@ -5,7 +5,7 @@ Noise is Gaussian throughout: its formulas are known, and the experiments test t
 
 import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from sklearn.metrics import roc_auc_score
 
 from lab_utils import metrics, models, training
 from lab_utils.baselines import posterior_mean
-from lab_utils.cache import array_digest
 from lab_utils.noise import corrupt, to_unit
 
 CODE_SIZE = 64
@@ -32,15 +31,12 @@ class Experiment:
     recipe : training.Recipe
     seeds : sequence of int
         One denoiser is trained with each.
-    trained : dict
-        What was trained, by digits and recipe: it is not trained again.
     """
 
     train: np.ndarray
     validation: np.ndarray
     recipe: training.Recipe
     seeds: Sequence[int]
-    trained: dict[tuple[str, training.Recipe], training.Run] = field(default_factory=dict, repr=False)
 
     def fit(self, digits: np.ndarray | None = None, **change: Any) -> list[training.Run]:
         """One run per seed, on ``digits`` (by default ``train``), with the recipe but for what is changed."""
@@ -48,11 +44,7 @@ class Experiment:
         return [self._fit(digits, replace(self.recipe, **change, seed=seed)) for seed in self.seeds]
 
     def _fit(self, digits: np.ndarray, recipe: training.Recipe) -> training.Run:
-        name = array_digest(digits), recipe
-        if name not in self.trained:
-            model = models.compact(recipe.seed, code_size=CODE_SIZE)
-            self.trained[name] = training.fit(model, digits, self.validation, recipe)
-        return self.trained[name]
+        return training.fit(models.compact(recipe.seed, code_size=CODE_SIZE), digits, self.validation, recipe)
 
 
 def denoise(runs: Sequence[training.Run], noisy: np.ndarray) -> list[np.ndarray]:

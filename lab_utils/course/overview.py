@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lab_utils.course import pooled
-from lab_utils.course.collected import Collected, Collection, code_of, read_collected
+from lab_utils.course.collected import Collected, Collection, code_of
 from lab_utils.course.marks import NAME as MARKS
 from lab_utils.course.marks import Marks, open_marks
 from lab_utils.course.names import folder_name
@@ -43,11 +43,6 @@ def write_overview(collection: Collection, out: Path) -> Path | None:
     told = f"{len(students)} students, {missing} missing; {looked} lines to look at."
     lines = [_row(row, out, marks, apart.get(row.student_id, [])) for row in collection.rows]
     return put(out / "index.html", page_of("Submissions", told, HEADS, lines, _together(rows)).encode())
-
-
-def renew(folder: Path) -> Path | None:
-    """Write ``index.html`` again, with the marks that there are by now."""
-    return write_overview(read_collected(folder), folder)
 
 
 def _row(row: Collected, out: Path, marks: Marks | None, apart: list[str]) -> list[Cell]:

@@ -18,13 +18,10 @@ from lab_utils.study.export import export
 from lab_utils.study.plan import Plan, Trial
 from lab_utils.study.space import suggest
 from lab_utils.study.tables import results
-from lab_utils.study.trial import SCORE_NOISE, run_trial, shape
+from lab_utils.study.trial import SCORE_NOISE, run_trial
 
 STARTUP_TRIALS = 8
 """TPE draws at random until it has seen so many trials, and stops none before."""
-
-TOGETHER = 4
-"""Trials of one model that a process computes in a row: few enough to share them out over many processes."""
 
 ASKED_TOGETHER = 4
 """Trials that TPE proposes at a time, whatever the number of workers: so that the same study proposes the same."""
@@ -101,15 +98,19 @@ class _Runner:
 
     def run(self, trials: list[Trial]) -> list[Scored]:
         """Score trials and return them in their order."""
-        found = {trial: scores for trial in trials if (scores := kept(trial, self.work))}
+        found = {trial: kept for trial in trials if (kept := self._kept(trial))}
         for trial, scores in found.items():
             self._show(trial, scores)
-        for _, scored in self.run_all(score_all, _alike([trial for trial in trials if trial not in found])):
-            for trial, scores in scored:
-                found[trial] = scores
-                self.computed += 1
-                self._show(trial, scores)
+        missing = [trial for trial in trials if trial not in found]
+        for trial, scores in self.run_all(score, missing):
+            found[trial] = scores
+            self.computed += 1
+            self._show(trial, scores)
         return [(trial, found[trial]) for trial in trials]
+
+    def _kept(self, trial: Trial) -> dict[str, Any] | None:
+        value = cache.get(key(trial, self.work)) if cache.enabled() else None
+        return value and value["scores"]
 
     def _show(self, trial: Trial, scores: dict[str, Any]) -> None:
         if trial.held_out == "validation" and scores["state"] == "complete" and scores["error"] is not None:
@@ -122,25 +123,6 @@ def key(trial: Trial, work: Work) -> str:
     """The trial's key in the cache: what it is called and where it stands in the plan do not count."""
     inputs = [trial.setting, trial.seed, trial.held_out, trial.limits, work.budget, work.digits.checksum]
     return cache.key("lab_utils.study.trial", inputs)
-
-
-def kept(trial: Trial, work: Work) -> dict[str, Any] | None:
-    """The scores of a trial that the cache has."""
-    value = cache.get(key(trial, work)) if cache.enabled() else None
-    return value and value["scores"]
-
-
-def _alike(trials: list[Trial]) -> list[list[Trial]]:
-    """The trials in groups of one model with several weights, which a process traces once for all of a group."""
-    groups: dict[tuple, list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(shape(trial.setting), []).append(trial)
-    return [group[i : i + TOGETHER] for group in groups.values() for i in range(0, len(group), TOGETHER)]
-
-
-def score_all(trials: list[Trial], work: Work) -> list[Scored]:
-    """Compute some trials, one after another; those are kept that a process finished before it was killed."""
-    return [(trial, kept(trial, work) or score(trial, work)) for trial in trials]
 
 
 def score(trial: Trial, work: Work) -> dict[str, Any]:

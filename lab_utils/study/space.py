@@ -74,6 +74,11 @@ class Setting:
     strength: float = 0.0
     passes: float = 1.0
 
+    def model(self) -> dict[str, Any]:
+        """What ``models.compact`` is asked for."""
+        shape = {"code_size": self.code_size, "hidden_layers": self.hidden_layers, "activation": self.activation}
+        return shape | self.penalty()
+
     def penalty(self) -> dict[str, float]:
         """The regularization as ``models.compact`` takes it."""
         kind = self.regularization

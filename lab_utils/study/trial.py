@@ -131,7 +131,7 @@ def run_trial(
         learning_rate=setting.learning_rate,
         seed=seed,
     )
-    model = models.compact(seed, width=budget.width, **dict(shape(setting)))
+    model = models.compact(seed, width=budget.width, **setting.model())
     watch = _epoch_errors(*_pairs(digits.validation, budget, SCORE_NOISE), report)
     some = _pairs(digits.train[:SIGNAL_DIGITS], budget, TRAIN_NOISE)
     scores = Scores(digits=len(getattr(digits, held_out)), vanish_before=_vanishing(_unit_errors(model, *some)))
@@ -309,14 +309,3 @@ def _epoch_errors(noisy: np.ndarray, clean: np.ndarray, report: Callable[[int, f
             return float(np.median(np.diff(self.times))) if len(self.times) > 1 else whole
 
     return EpochErrors()
-
-
-def shape(setting: Setting) -> tuple[tuple[str, Any], ...]:
-    """What makes a setting's model another: settings that differ in batch size or learning rate alone share one."""
-    asked = {
-        "code_size": setting.code_size,
-        "hidden_layers": setting.hidden_layers,
-        "activation": setting.activation,
-        **setting.penalty(),
-    }
-    return tuple(asked.items())

@@ -8,12 +8,11 @@ Labels are no argument of anything here: an autoencoder never sees one.
 
 from lab_utils.machine import peak_memory, precision
 from lab_utils.training.loop import fit, fit_seeds
-from lab_utils.training.recipe import COMPACT_CONV_RECIPE, Diverged, Recipe
+from lab_utils.training.recipe import Diverged, Recipe
 from lab_utils.training.run import Run, predict
 from lab_utils.training.steps import VALIDATION_NOISE, batches
 
 __all__ = [
-    "COMPACT_CONV_RECIPE",
     "VALIDATION_NOISE",
     "Diverged",
     "Recipe",

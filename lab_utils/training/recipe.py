@@ -51,10 +51,6 @@ class Recipe:
     seed: int = 0
 
 
-COMPACT_CONV_RECIPE = Recipe(epochs=2, batch_size=64, learning_rate=3e-3, schedule="cosine")
-"""For ``models.compact_conv``."""
-
-
 class Diverged(LabError):
     """The loss became NaN or infinite."""
 

@@ -50,6 +50,7 @@ def measure_program(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
 def measure_contender(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
     """One of the lab's models, trained by its recipe with ``training.fit``."""
     started = time.perf_counter()
+    from bench import networks
     from lab_utils import data, models
     from lab_utils.training import Recipe, fit, precision
 
@@ -60,7 +61,8 @@ def measure_contender(task: dict[str, Any], sizes: Sizes) -> dict[str, Any]:
     recipe = Recipe(**task["contender"]["recipe"])
     recipe = Recipe(**vars(recipe) | {"epochs": min(recipe.epochs, sizes.epochs)})
     dtype = "float32" if task["contender"]["model"] == "compact" else precision()
-    model = getattr(models, task["contender"]["model"])(0, dtype=dtype)
+    name = task["contender"]["model"]
+    model = getattr(models if hasattr(models, name) else networks, name)(0, dtype=dtype)
     watch = _watch(_digits(task, "test", "noisy"))
     watch.start()
     fit(model, train, validation, recipe, callbacks=[watch], show_progress=False)

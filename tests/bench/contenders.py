@@ -13,7 +13,7 @@ class Contender:
     name : str
         As tables and the figure show it.
     model : str
-        A function of ``models``; empty for the manual's program, which brings its own.
+        A function of ``models`` or ``networks``; empty for the manual's program, which brings its own.
     recipe : dict
         What differs from ``training.Recipe``'s defaults.
     """
