@@ -34,6 +34,7 @@ clean:  ## reports and caches; the environment stays
 	rm -rf reports .pytest_cache .ruff_cache .hypothesis .import_linter_cache build
 
 .venv/ready: pyproject.toml requirements.lock
+	@echo "Setting up .venv: this takes a few minutes, once."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable ".[test,dask]"
 	touch $@

@@ -45,7 +45,7 @@ def of_hypothesis(part: str, row: HypothesisRow) -> Finding:
 def _published(said: str) -> tuple[str, str] | None:
     """Effect with interval, and verdict, of the same hypothesis in the published run, which tells the verdict first."""
     verdict, _, measured = said.partition(", ")
-    return (measured, verdict) if said else None
+    return (measured.replace("-", "\u2212"), verdict) if said else None
 
 
 def _with_interval(effect: float | None, low: float | None, high: float | None) -> str:
