@@ -1,14 +1,13 @@
-"""Corruption: range, level, seed, and the agreement of the NumPy and the in-graph versions."""
+"""Corruption: range, level, seed, and draws that are normal."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ks_2samp
+from scipy.stats import kstest
 
 from lab_utils.errors import LabError
-from lab_utils.graph_noise import corrupt_batch
-from lab_utils.noise import KINDS, corrupt, to_unit
+from lab_utils.noise import KINDS, corrupt, normal, to_unit
 
 GREY = np.full((150, 28, 28), 128, np.uint8)
 
@@ -38,14 +37,17 @@ def test_levels_mean_what_they_say():
     assert (salted == 1).mean() == pytest.approx(0.15, abs=0.01)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("level", [0.1, 0.5])
-def test_the_graph_draws_from_the_same_distribution(kind, level):
-    clean = to_unit(GREY)
-    in_numpy = corrupt(clean, kind, level, 3).ravel()
-    in_graph = corrupt_batch(clean, kind, level, [3, 0]).numpy().ravel()
-    assert ks_2samp(in_numpy, in_graph).pvalue > 1e-4
-    assert ks_2samp(in_numpy, corrupt(clean, kind, level + 0.03, 3).ravel()).pvalue < 1e-4
+@pytest.mark.parametrize("shape", [(1,), (3, 5, 7), (400, 28, 28)])
+def test_normal_draws_are_normal_and_independent(shape):
+    draws = normal(np.random.default_rng(5), shape)
+    assert draws.shape == shape and draws.dtype == np.float32 and np.abs(draws).max() < 6
+    if draws.size > 10_000:
+        flat, half = draws.ravel().astype(float), draws.size // 2
+        assert kstest(flat, "norm").pvalue > 1e-4 and kstest(flat + 0.01, "norm").pvalue < 1e-4
+        for one, two in [(flat[:half], flat[half:]), (flat[:-1], flat[1:])]:
+            assert abs(np.corrcoef(one, two)[0, 1]) < 0.01
+            assert abs(np.corrcoef(np.abs(one), np.abs(two))[0, 1]) < 0.01
+        assert (flat[:half] ** 2 + flat[half:] ** 2).mean() == pytest.approx(2, rel=0.01)
 
 
 @pytest.mark.parametrize(("kind", "level"), [("rain", 0.5), ("gaussian", -0.1), ("masking", 1.5)])

@@ -44,7 +44,7 @@ def validation_loss(run: training.Run, inputs: np.ndarray | None = None) -> floa
 def test_the_input_is_the_noisy_digit_and_the_target_its_clean_self():
     clean_digits = {digit.tobytes() for digit in to_unit(TRAIN)}
     for noisy, clean in batches(TRAIN, Recipe(epochs=1, batch_size=100)):
-        noisy, clean = noisy.numpy()[..., 0], clean.numpy()[..., 0]
+        noisy, clean = noisy[..., 0], clean[..., 0]
         assert all(digit.tobytes() in clean_digits for digit in clean)
         assert np.abs(noisy - clean).mean() > 0.1
         ink = clean > 0.9
@@ -54,7 +54,7 @@ def test_the_input_is_the_noisy_digit_and_the_target_its_clean_self():
 def test_training_noise_is_fresh_in_every_pass_unless_static():
     def all_noisy(**how):
         stream = batches(TRAIN[:1].repeat(50, axis=0), Recipe(epochs=2, batch_size=50, **how))
-        return [noisy.numpy() for noisy, _ in stream]
+        return [noisy for noisy, _ in stream]
 
     def first_digit(**how):
         return [noisy[0] for noisy in all_noisy(**how)]
@@ -70,8 +70,17 @@ def test_training_noise_is_fresh_in_every_pass_unless_static():
 
 
 def test_every_digit_is_seen_in_every_pass():
-    seen = np.concatenate([clean.numpy() for _, clean in batches(TRAIN, Recipe(epochs=1, batch_size=50))])
+    seen = np.concatenate([clean for _, clean in batches(TRAIN, Recipe(epochs=1, batch_size=50))])
     assert sorted(d.tobytes() for d in seen[..., 0]) == sorted(d.tobytes() for d in to_unit(TRAIN))
+
+
+@pytest.mark.parametrize("digits", [16 * 50, 1_000, 30])
+def test_stretches_are_the_batches_in_their_order(digits):
+    recipe = Recipe(epochs=3, batch_size=50, noisy_target=True, lowest_level=0.1)
+    stretches = list(steps.stretches(TRAIN[:digits], recipe))
+    assert max(len(noisy) for noisy, _ in stretches) <= steps.STRETCH
+    for place, alone in enumerate(zip(*batches(TRAIN[:digits], recipe), strict=True)):
+        np.testing.assert_array_equal(np.concatenate([each[place] for each in stretches]), alone)
 
 
 def test_evaluation_is_noisy_and_its_loss_is_the_mean_over_pixels():
@@ -85,7 +94,7 @@ def test_evaluation_is_noisy_and_its_loss_is_the_mean_over_pixels():
 
 def test_no_label_can_reach_the_autoencoder():
     assert set(inspect.signature(fit).parameters).isdisjoint({"labels", "y"})
-    inputs = next(iter(batches(TRAIN, Recipe(batch_size=10))))
+    inputs = next(batches(TRAIN, Recipe(batch_size=10)))
     assert [tuple(part.shape) for part in inputs] == [(10, 28, 28, 1)] * 2
 
 

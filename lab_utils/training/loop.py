@@ -2,12 +2,11 @@
 
 import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import keras
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from lab_utils import cache, machine
@@ -15,10 +14,8 @@ from lab_utils.training import steps
 from lab_utils.training.identity import identity
 from lab_utils.training.recipe import Recipe, check_finite
 from lab_utils.training.run import Run
+from lab_utils.training.steps import Batch, Train
 from lab_utils.progress import progress
-
-STRETCH = 16
-"""Training steps between two looks at the loss, the progress bar and the keyboard."""
 
 
 def fit(
@@ -115,7 +112,7 @@ def _train(
     """Train epoch after epoch and return the run with its best weights."""
     run = Run(model, recipe)
     per_epoch, size = steps.steps_per_epoch(train, recipe)
-    stream = iter(steps.batches(train, recipe))
+    stream = steps.stretches(train, recipe)
     best_loss, best = np.inf, model.get_weights()
     for callback in callbacks:
         callback.set_model(model)
@@ -142,15 +139,16 @@ def _train(
     return run
 
 
-def _train_epoch(train: steps.Train, stream: tf.data.Iterator, run: Run, steps: int, size: int, bar: tqdm) -> float:
+def _train_epoch(train: Train, stream: Iterator[Batch], run: Run, steps: int, size: int, bar: tqdm) -> float:
     """One pass over the digits; returns its mean loss."""
-    summed = 0.0
+    summed, done = 0.0, 0
     seen = run.curve[-1][0] if run.curve else 0
-    for done in range(0, steps, STRETCH):
-        count = min(STRETCH, steps - done)
-        loss = float(train(stream, tf.constant(count)))
+    while done < steps:
+        noisy, clean = next(stream)
+        count, done = len(noisy), done + len(noisy)
+        loss = float(train(noisy, clean))
         check_finite(loss, run.recipe)
-        run.curve.append((seen + (done + count) * size, loss))
+        run.curve.append((seen + done * size, loss))
         summed += loss * count
         bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
         bar.update(count)

@@ -3,7 +3,10 @@
 import lab_utils.quiet  # noqa: F401, I001  (first: it silences the import of TensorFlow)
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import keras
@@ -11,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from lab_utils.cache import Unfingerprintable
-from lab_utils.graph_noise import corrupt_batch
 from lab_utils.metrics import SMALLEST_MSE
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.training.adam import FusedAdam
@@ -25,8 +27,14 @@ VALIDATION_NOISE = 9_999
 STATIC_NOISE = 2
 """The stream, of those of a recipe's seed, of static noise: a test digit never has the noise of a training digit."""
 
+TRAINING = 3
+"""The stream, of those of a recipe's seed, of a training's order, noise and levels."""
 
-Train = Callable[[tf.data.Iterator, tf.Tensor], tf.Tensor]
+STRETCH = 16
+"""Training steps between two looks at the loss, the progress bar and the keyboard."""
+
+Batch = tuple[np.ndarray, np.ndarray]
+Train = Callable[[np.ndarray, np.ndarray], tf.Tensor]
 Score = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -36,39 +44,49 @@ def steps_per_epoch(digits: np.ndarray, recipe: Recipe) -> tuple[int, int]:
     return len(digits) // size, size
 
 
-def batches(digits: np.ndarray, recipe: Recipe) -> tf.data.Dataset:
+def batches(digits: np.ndarray, recipe: Recipe) -> Iterator[Batch]:
     """The training stream: ``epochs`` shuffled passes of (noisy, clean) batches, (batch, 28, 28, 1) float32.
 
-    Digits stay uint8 in memory and become float32 a batch at a time. What does not fill a batch is left out of
-    that pass; the shuffle makes it other digits each time.
+    What does not fill a batch is left out of that pass; the shuffle makes it other digits each time.
 
     Parameters
     ----------
     digits : ndarray, shape (n, 28, 28), uint8
     recipe : Recipe
     """
-    _, size = steps_per_epoch(digits, recipe)
-    clean_digits = tf.constant(digits)
+    steps, size = steps_per_epoch(digits, recipe)
+    order, noise, target_noise, levels = np.random.default_rng((recipe.seed, TRAINING)).spawn(4)
     if recipe.static_noise:
-        fixed = tf.constant(fixed_noise(digits, recipe, (recipe.seed, STATIC_NOISE)))
+        fixed = fixed_noise(digits, recipe, (recipe.seed, STATIC_NOISE))
+    for _ in range(recipe.epochs):
+        for index in order.permutation(len(digits))[: steps * size].reshape(steps, size):
+            clean, level = to_unit(digits[index]), recipe.noise_level
+            if recipe.lowest_level is not None:
+                level = levels.uniform(recipe.lowest_level, level, size)
+            fresh = partial(corrupt, clean, recipe.noise_kind, level, clip=recipe.clip)
+            noisy = fixed[index] if recipe.static_noise else fresh(noise)
+            yield noisy[..., None], (fresh(target_noise) if recipe.noisy_target else clean)[..., None]
 
-    @tf.autograph.experimental.do_not_convert  # it has nothing to convert, and leaves files behind
-    def pair(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        clean = tf.cast(tf.gather(clean_digits, index), tf.float32) / 255.0
-        level = recipe.noise_level
-        if recipe.lowest_level is not None:
-            level = tf.random.stateless_uniform((size, 1, 1), [recipe.seed, -1 - step], recipe.lowest_level, level)
 
-        def fresh(seed: int) -> tf.Tensor:
-            return corrupt_batch(clean, recipe.noise_kind, level, tf.stack([seed, step]), clip=recipe.clip)
+def stretches(digits: np.ndarray, recipe: Recipe) -> Iterator[Batch]:
+    """``batches``, stacked up to ``STRETCH`` of an epoch at a time, (steps, batch, 28, 28, 1).
 
-        noisy = tf.gather(fixed, index) if recipe.static_noise else fresh(recipe.seed)
-        target = fresh(-1 - recipe.seed) if recipe.noisy_target else clean
-        return noisy[..., None], target[..., None]
+    A thread makes the next while the last one trains.
+    """
+    steps, _ = steps_per_epoch(digits, recipe)
+    stream = batches(digits, recipe)
 
-    order = tf.data.Dataset.range(len(digits)).shuffle(len(digits), seed=recipe.seed)
-    order = order.batch(size, drop_remainder=True).repeat(recipe.epochs).enumerate()
-    return order.map(pair, num_parallel_calls=1, deterministic=True).prefetch(4)
+    def stretch(count: int) -> Batch:
+        noisy, clean = zip(*islice(stream, count), strict=True)
+        return np.stack(noisy), np.stack(clean)
+
+    counts = [min(STRETCH, steps - done) for done in range(0, steps, STRETCH)] * recipe.epochs
+    with ThreadPoolExecutor(1) as thread:
+        ahead = thread.submit(stretch, counts[0])
+        for count in counts[1:]:
+            ready, ahead = ahead.result(), thread.submit(stretch, count)
+            yield ready
+        yield ahead.result()
 
 
 def fixed_noise(digits: np.ndarray, recipe: Recipe, seed: int | tuple[int, ...]) -> np.ndarray:
@@ -98,15 +116,17 @@ def learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedu
 
 
 def trainer(model: keras.Model, recipe: Recipe, optimizer: keras.optimizers.Optimizer) -> Train:
-    """A graph that trains on the next ``count`` batches of a stream and returns their mean loss."""
+    """A graph that trains on a stretch of batches, one after the other, and returns their mean loss."""
     weights = model.trainable_variables
+    stretch = tf.TensorSpec((None, None, 28, 28, 1), tf.float32)
 
-    @tf.function(autograph=False)
-    def train(stream: tf.data.Iterator, count: tf.Tensor) -> tf.Tensor:
+    @tf.function(autograph=False, input_signature=(stretch, stretch))
+    def train(noisy: tf.Tensor, clean: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(noisy)[0]
+
         def step(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            noisy, clean = stream.get_next()
             with tf.GradientTape() as tape:
-                loss, _ = mean_loss(model, recipe, noisy, clean, training=True)
+                loss, _ = mean_loss(model, recipe, noisy[done], clean[done], training=True)
             optimizer.apply(tape.gradient(loss, weights), weights)
             return done + 1, total + loss
 
