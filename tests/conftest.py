@@ -9,7 +9,8 @@ import pytest
 
 os.environ["DAE_LAB_USE_CACHE"] = "0"
 if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # threads that outnumber the cores spin for minutes
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(processes)))
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[name] = str(max(1, (os.cpu_count() or 1) // int(processes)))
 # A background job of a script has SIGINT ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 faulthandler.enable()
