@@ -26,10 +26,11 @@ RECORD = """\
 from lab_utils.facts import Facts, Record
 from lab_utils.settings import check
 
-facts = Facts()
+facts = globals().get("claims") or Facts()
 facts.add("epochs-are-few", "The epochs are few", epochs, "<=", 4)
 given = dict(student_name=student_name, student_id=student_id, seed=seed, profile=profile, epochs=epochs)
-Record(check({name!r}, given), {{"source": "none", "subset": True, "counts": {{}}}}, facts, globals().get("hypotheses"))
+digits = globals().get("digits") or {{"source": "none", "subset": True, "counts": {{}}}}
+Record(check({name!r}, given), digits, facts, globals().get("hypotheses"))
 """
 
 

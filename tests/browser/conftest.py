@@ -1,12 +1,7 @@
-"""A real browser for the tests of this folder: Chromium of the system, without a window, through Playwright."""
-
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+"""The pages that the tests of this folder open, and the browser that opens them."""
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from browsing import ROOT, browser, open_page  # noqa: F401
 from test_marks import ITEMS, class_of
 
 from lab_utils import facts
@@ -19,60 +14,9 @@ from lab_utils.report.compose import compose
 from lab_utils.report.evidence import KEY
 from lab_utils.verdicts.hypotheses import HYPOTHESES
 
-ROOT = Path(__file__).parent.parent.parent
-SHOTS = ROOT / "build" / "browser"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-SECONDS = 1000
-"""Milliseconds, as Playwright counts."""
-
-Open = Callable[..., Page]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run all three notebooks in JupyterLab, which takes minutes")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if not found:
-        names = ", ".join(CHROMIUM)
-        pytest.exit(
-            f"No Chromium was found: none of {names} is on the PATH.\n"
-            "Install one (Debian, Ubuntu: apt-get install chromium; macOS: brew install --cask google-chrome), then "
-            "`make browser` again.",
-            returncode=2,
-        )
-    as_root = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=as_root, timeout=60 * SECONDS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
-    """A function that opens an address at a width in a colour scheme; what the page complains of fails the test."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    def opened(address: str, width: int = 1280, scheme: str = "light", *, strict: bool = True) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=not strict, locale="en"
-        )
-        contexts.append(context)
-        context.set_default_timeout(30 * SECONDS)
-        page = context.new_page()
-        if strict:
-            page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(address, wait_until="load")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 @pytest.fixture(scope="session")
@@ -124,9 +68,3 @@ def class_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     save_marks(out, marks)
     write_overview(made, out)
     return (out / "index.html").as_uri()
-
-
-def shoot(page: Page, name: str) -> None:
-    """Keep a picture of the whole page."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True, timeout=60 * SECONDS)

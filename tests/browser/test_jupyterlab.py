@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from conftest import ROOT, SECONDS, shoot
+from browsing import ROOT, SECONDS, shoot
 from playwright.sync_api import Page, expect
 from small_notebooks import make_notebook
 

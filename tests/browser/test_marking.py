@@ -1,15 +1,11 @@
 """The marking page in a real browser: by keyboard alone, hostile answers as text, nothing lost when it is killed."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ROOT, shoot
-from playwright.sync_api import Page, expect
+from browsing import press, served, shoot
+from playwright.sync_api import expect
 from test_marks import HOSTILE, ITEMS, NAMES, class_of
 
 from lab_utils.course.collected import read_collected, write_collected
@@ -22,22 +18,6 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 def folder(tmp_path) -> Path:
     write_collected(class_of(NAMES), tmp_path)
     return tmp_path
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of the page; the command is killed at the end."""
-    command = [sys.executable, "-m", "lab_utils", "mark", str(folder), "--no-open"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield next(line.strip() for line in process.stdout if line.startswith("http://"))
-        finally:
-            process.kill()
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def test_marks_by_keyboard_survive_a_kill_and_a_reload(folder, open_page):

@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import shoot
+from browsing import shoot
 
 WIDTHS, SCHEMES, PAGES = (1280, 360), ("light", "dark"), ("report", "index", "class")
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

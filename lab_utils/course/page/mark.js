@@ -48,7 +48,7 @@ async function send() {
       if (waiting.get(key) === next) waiting.delete(key);
       if (!reply.ok) { say(`Not saved: ${said.problem}`, true); await load(); break; }
       for (const [id, each] of Object.entries(said.students)) marks[id].total = each.total;
-      if (!waiting.size) say("saved");
+      if (!waiting.size && !at("saved").classList.contains("failed")) say("saved");  // a refusal stays to be read
       totals();
     } catch {
       say("Not saved: the command has ended. Start `dae-lab mark` again; this page keeps trying.", true);
