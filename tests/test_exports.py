@@ -42,13 +42,13 @@ def fill(tmp_path):
 
 
 def test_moodles_worksheet_gets_grade_and_feedback_and_keeps_the_rest(fill):
-    content, written, left = fill(MOODLE)
+    content, written, told = fill(MOODLE)
     ann, bo, cy = rows(content)
     assert (ann["Identifier"], ann["Grade"], ann["Feedback comments"]) == ("Participant 11", "41.5", "Good, clear")
     assert ann["ID number"] == "0012345" and ann["Last modified (grade)"] == "-" and ann["Maximum grade"] == "50.00"
     assert (bo["Grade"], bo["Feedback comments"], bo["Full name"][0]) == ("0", "'=1+1", "'")
     assert (cy["Grade"], cy["Feedback comments"]) == ("3.00", "old")
-    assert written == 2 and left == ["99"]
+    assert written == 2 and told == ["Not in theirs.csv: 99"]
 
 
 @pytest.mark.parametrize("title", ["Experiment 13 (4711)", "Experiment 13"])

@@ -224,9 +224,32 @@ def test_marks_go_to_the_platform(folder, collection, tmp_path):
     marks.change("=1+1", "comment: viva-1", "=2+2")
     save_marks(folder, marks)
     (tmp_path / "list.csv").write_text("student_id,name\n=1+1,A\n7,B\n")
-    content, written, left = filled(folder, tmp_path / "list.csv", "Marks")
-    assert written == 1 and left == []
+    content, written, told = filled(folder, tmp_path / "list.csv", "Marks")
+    assert written == 1 and told == []
     assert content.decode("utf-8-sig").splitlines()[1:] == ["'=1+1,A,50,viva-1 (2 of 2): =2+2", "7,B,,"]
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        "Student,ID,SIS User ID,SIS Login ID,Section,Marks (1)\n    Points Possible,,,,,{}\nA,1,7,a,X,\n",
+        "Identifier,Full name,ID number,Grade,Maximum grade,Feedback comments\nParticipant 1,A,7,,{},\n",
+    ],
+    ids=["canvas", "moodle"],
+)
+def test_the_platform_gets_the_rubrics_total_and_hears_of_another(folder, collection, tmp_path, theirs):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(re.sub(r"total = 50", "total = 52", RUBRIC.read_text().replace("viva-1 = 2", "viva-1 = 4")))
+    marks = open_marks(folder, collection, mine)
+    for item, points in marks.rubric.items():
+        marks.change("7", item, points)
+    save_marks(folder, marks)
+    for before, known in (("", []), ("52.00", []), ("50.00", ["has 50.00 points, and the rubric 52"])):
+        (tmp_path / "list.csv").write_text(theirs.format(before))
+        content, _, told = filled(folder, tmp_path / "list.csv", "Marks")
+        assert len(told) == len(known) and all(text in told[0] for text in known)
+        rows = content.decode("utf-8-sig").splitlines()
+        assert rows[1].endswith(",52") if "Points" in rows[1] else ",7,52," in rows[1]
 
 
 # ---- the page ---------------------------------------------------------------------------------------------------

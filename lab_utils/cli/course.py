@@ -287,8 +287,8 @@ def export(marks: Path, theirs: Path, out: Path, column: str) -> None:
     from lab_utils import files
     from lab_utils.course.exports import filled
 
-    content, written, left = filled(marks, theirs, column)
+    content, written, told = filled(marks, theirs, column)
     files.say_set_aside([files.put(out, content)])
     click.echo(f"{written} marks in {out}")
-    if left:
-        click.echo(f"Not in {theirs.name}: {', '.join(left)[:1_000]}", err=True)
+    for each in told:
+        click.echo(each, err=True)

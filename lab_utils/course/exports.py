@@ -24,6 +24,8 @@ from lab_utils.manual import MARKS
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Root Account", "Section")
 NUMBER = re.compile(r"-?[0-9]*[.,]?[0-9]*|-")
 """What needs no apostrophe: a number, and the dash with which Moodle says that there is none."""
+Given = tuple[Mapping[str, tuple[str, float]], Mapping[str, str], float]
+"""Total by ID, with the ID as it is written; remark by ID; the rubric's points, 0 where they are not known."""
 
 
 def filled(marks: Path, theirs: Path, column: str) -> tuple[bytes, int, list[str]]:
@@ -42,14 +44,15 @@ def filled(marks: Path, theirs: Path, column: str) -> tuple[bytes, int, list[str
     Returns
     -------
     bytes, int, list of str
-        The file; how many marks are in it; IDs with a mark that it does not have.
+        The file; how many marks are in it; what to know of it: IDs with a mark that it does not have, a maximum that
+        is not the rubric's.
 
     Raises
     ------
     LabError
         A file that cannot be read, a column that is missing, a total that is no number, an ID that stands twice.
     """
-    totals, remarks = _read_marks(marks)
+    totals, remarks, points = _read_marks(marks)
     header, *rows = read_as_written(theirs) or [[]]
     found = layout([cell.strip() for cell in header], rows)
     if "student_id" not in found.columns:
@@ -58,23 +61,29 @@ def filled(marks: Path, theirs: Path, column: str) -> tuple[bytes, int, list[str
         )
     known_by = header[found.columns.index("student_id")].strip()
     header, rows, grade, feedback = _with_columns(header, rows, column)
-    place, written = header.index(known_by), set()
+    place, written, limits = header.index(known_by), set(), set()
+    limit = header.index("Maximum grade") if "Maximum grade" in header else None
     for row in rows:
         key = identity_key(row[place])
         if row[0].strip() == "Points Possible":
-            row[grade] = row[grade] or f"{MARKS}"
+            limits.add(row[grade])
+            row[grade] = f"{points:g}" if points else row[grade] or f"{MARKS}"
         elif key in totals:
+            limits.add(row[limit] if limit is not None else "")
             row[grade] = f"{totals[key][1]:g}"
             written.add(key)
             if feedback is not None:
                 row[feedback] = remarks.get(key) or row[feedback]
     text = io.StringIO(newline="")
     csv.writer(text).writerows([[_safe(cell) for cell in row] for row in [header, *rows]])
-    return (
-        text.getvalue().encode("utf-8-sig"),
-        len(written),
-        [id for key, (id, _) in totals.items() if key not in written],
-    )
+    left = [id for key, (id, _) in totals.items() if key not in written]
+    told = [f"Not in {theirs.name}: {', '.join(left)[:1_000]}"] if left else []
+    told += [
+        f"{theirs.name} has {each[:20]} points, and the rubric {points:g}: change one of them before you upload."
+        for each in sorted(limits)
+        if points and _number(each) not in (None, points)
+    ]
+    return text.getvalue().encode("utf-8-sig"), len(written), told
 
 
 def _with_columns(
@@ -97,8 +106,7 @@ def _is_title(name: str, column: str) -> bool:
     return re.sub(r" \([0-9]+\)$", "", name) == column
 
 
-def _read_marks(path: Path) -> tuple[Mapping[str, tuple[str, float]], Mapping[str, str]]:
-    """Total by ID, with the ID as it is written, and remark by ID."""
+def _read_marks(path: Path) -> Given:
     if path.is_dir():
         return _read_folder(path)
     header, *rows = list(read_sheet(path).rows.values()) or [[]]
@@ -112,18 +120,15 @@ def _read_marks(path: Path) -> tuple[Mapping[str, tuple[str, float]], Mapping[st
         id, total = cells["student_id"], cells["total"]
         if not total:
             continue
-        try:
-            value = float(total)
-        except ValueError:
-            value = math.nan
-        if identity_key(id) in totals or not id or not 0 <= value < math.inf:
+        value = _number(total)
+        if identity_key(id) in totals or not id or value is None or not 0 <= value < math.inf:
             what = f"{path.name}: {id[:60]!r} has the total {total[:60]!r}"
             raise LabError(what, "each ID once, with a number of at least 0", "Correct it.")
         totals[identity_key(id)], remarks[identity_key(id)] = (id, value), cells.get("remark", "")
-    return totals, remarks
+    return totals, remarks, 0
 
 
-def _read_folder(folder: Path) -> tuple[Mapping[str, tuple[str, float]], Mapping[str, str]]:
+def _read_folder(folder: Path) -> Given:
     """The same from ``marks.json``: the remark, and the comments below it."""
     collection = read_collected(folder)
     marks = open_marks(folder, collection)
@@ -135,8 +140,15 @@ def _read_folder(folder: Path) -> tuple[Mapping[str, tuple[str, float]], Mapping
         )
         for id, each in told.items()
     }
-    return {identity_key(id): (id, total) for id, total in totals.items()}, remarks
+    return {identity_key(id): (id, total) for id, total in totals.items()}, remarks, math.fsum(marks.rubric.values())
 
 
 def _safe(cell: str) -> str:
     return cell if NUMBER.fullmatch(cell) else spreadsheet_text(cell)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None
