@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -29,6 +30,7 @@ def start(*command: str, folder) -> subprocess.Popen:
         stdout=log,
         stderr=log,
         cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
         start_new_session=True,
     )
 

@@ -156,24 +156,10 @@ def test_all_of_the_way(class_, scheduler, open_page):  # noqa: F811
     begun = time.monotonic()
     totals = mark_in_browser(out, base / "rubric.toml", open_page)
     times[f"marks of {len(HANDED_IN)} by keyboard"] = time.monotonic() - begun
-
     begun = time.monotonic()
-    done = dae_lab("feedback", out, "--workers", 2)
+    assert_handed_back(out, totals)
     times["feedback with 2"] = time.monotonic() - begun
-    assert done.returncode == 0 and "25 students" in done.stdout, done.stderr
-    assert len(list((out / "feedback").glob("*/feedback.html"))) == 25
-    assert len(list((out / "feedback").glob("*/*.pdf"))) == 25, done.stderr
-    page = (out / "feedback" / "2300" / "feedback.html").read_text(encoding="utf-8")
-    assert REMARK in page and COMMENT in page and f"{totals['2300']:g} out of 50" in page
-
-    with open(base / "roster.csv", newline="", encoding="utf-8") as file:
-        names = {row["student_id"]: row["name"] for row in csv.DictReader(file)}
-    moodle = [("Identifier", "Full name", "ID number", "Grade", "Maximum grade", "Feedback comments")]
-    moodle += [(f"Participant {id}", name, id, "", "50.00", "") for id, name in names.items()]
-    canvas = [("Student", "ID", "SIS User ID", "SIS Login ID", "Section", CANVAS), ("Points Possible", *[""] * 5)]
-    canvas += [(name, f"9{id}", id, f"login{id}", "CS1", "") for id, name in names.items()]
-    assert exported(out, moodle, "ID number", "Grade") == totals
-    assert exported(out, canvas, "SIS User ID", CANVAS) == totals
+    assert_exported(base / "roster.csv", out, totals)
     print("\n" + "\n".join(f"{name}: {seconds / 60:.1f} min" for name, seconds in times.items()))
 
 
@@ -245,6 +231,26 @@ def mark(page: Page, places: list[tuple[str, int]]) -> None:
         elif item == "pre_lab-1" and n in COMMENTED:
             press(page, "Alt+1")
     expect(page.locator("#saved")).to_have_text("saved")
+
+
+def assert_handed_back(out: Path, totals: dict[str, float]) -> None:
+    done = dae_lab("feedback", out, "--workers", 2)
+    assert done.returncode == 0 and "25 students" in done.stdout, done.stderr
+    assert len(list((out / "feedback").glob("*/feedback.html"))) == 25
+    assert len(list((out / "feedback").glob("*/*.pdf"))) == 25, done.stderr
+    page = (out / "feedback" / "2300" / "feedback.html").read_text(encoding="utf-8")
+    assert REMARK in page and COMMENT in page and f"{totals['2300']:g} out of 50" in page
+
+
+def assert_exported(roster: Path, out: Path, totals: dict[str, float]) -> None:
+    with open(roster, newline="", encoding="utf-8") as file:
+        names = {row["student_id"]: row["name"] for row in csv.DictReader(file)}
+    moodle = [("Identifier", "Full name", "ID number", "Grade", "Maximum grade", "Feedback comments")]
+    moodle += [(f"Participant {id}", name, id, "", "50.00", "") for id, name in names.items()]
+    canvas = [("Student", "ID", "SIS User ID", "SIS Login ID", "Section", CANVAS), ("Points Possible", *[""] * 5)]
+    canvas += [(name, f"9{id}", id, f"login{id}", "CS1", "") for id, name in names.items()]
+    assert exported(out, moodle, "ID number", "Grade") == totals
+    assert exported(out, canvas, "SIS User ID", CANVAS) == totals
 
 
 def exported(out: Path, theirs: list[tuple], known_by: str, grade: str) -> dict[str, float]:
