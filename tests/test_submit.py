@@ -84,6 +84,12 @@ def test_without_a_name_or_an_id_nothing_is_made(notebooks, tmp_path):
     assert not (tmp_path / "submission").exists()
 
 
+def test_the_labs_own_notebooks_are_nobodys_work(tmp_path):
+    done = dae_lab("submit", "-p", "student_id", "7", "-p", "student_name", "A", cwd=tmp_path)
+    assert done.returncode == 2 and f"03_post_lab.ipynb not found in {tmp_path}" in done.stderr
+    assert "Start the command in that folder" in done.stderr and not (tmp_path / "submission").exists()
+
+
 def test_notebooks_that_do_not_complete_make_no_archive(notebooks, tmp_path):
     edit(notebooks / "01_pre_lab.ipynb", "sum(range(10))", "1 / 0")
     done = dae_lab(

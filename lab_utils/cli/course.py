@@ -14,6 +14,7 @@ from lab_utils.cli.group import (
     main,
     minutes,
     notebooks,
+    notebooks_here,
     out_option,
     parameters,
     scheduler,
@@ -52,7 +53,8 @@ def release(out: Path, roster: Path | None, rubric: Path | None, notebooks: Path
 def submit(parameters: tuple, out: Path, notebooks: Path | None, minutes: float | None, part: str | None) -> None:
     """Check your notebooks, make the report, and put everything into the one file to hand in.
 
-    What is incomplete is named, and handed in all the same; only a name and an ID must be there.
+    Your notebooks are those of this folder, or of --notebooks. They are run, which takes some minutes. What is
+    incomplete is named, and handed in all the same; only a name and an ID must be there.
 
     \b
     dae-lab submit
@@ -65,7 +67,7 @@ def submit(parameters: tuple, out: Path, notebooks: Path | None, minutes: float 
     with CellBars() as bars:
         made = submit_one(
             out,
-            notebooks or default_notebooks(),
+            notebooks or notebooks_here() or Path(),
             dict(parameters),
             part=part,
             minutes=minutes,

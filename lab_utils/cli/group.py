@@ -91,12 +91,15 @@ def out_option(default: str | None) -> Any:
 
 def default_notebooks() -> Path:
     """The current folder or its ``notebooks``, if they hold the notebooks, else those of this package's repository."""
+    return notebooks_here() or Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def notebooks_here() -> Path | None:
+    """The current folder or its ``notebooks``, if they hold the notebooks."""
     from lab_utils.settings import SERIES
 
-    for here in (Path(), Path("notebooks")):
-        if all((here / f"{name}.ipynb").is_file() for name in SERIES):
-            return here
-    return Path(__file__).resolve().parents[2] / "notebooks"
+    folders = (Path(), Path("notebooks"))
+    return next((here for here in folders if all((here / f"{name}.ipynb").is_file() for name in SERIES)), None)
 
 
 def finish(results: list[tuple[str, Any]], files: list[Path]) -> None:

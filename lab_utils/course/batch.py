@@ -131,6 +131,6 @@ def find_notebooks(folder: str | Path, optional: bool = False) -> dict[str, Path
         raise LabError(
             f"{', '.join(missing)} not found in {Path(folder).resolve()}.",
             "a folder with " + ", ".join(sources[name].name for name in SERIES),
-            "Give it with --notebooks, or start from the repository's own folder.",
+            "Start the command in that folder, or name it with --notebooks.",
         )
     return {name: path for name, path in sources.items() if name in SERIES or (optional and path.is_file())}

@@ -29,7 +29,7 @@ END = """\
 Done? Save all notebooks, and run <code>dae-lab submit</code> in their folder: it says what is missing, and makes the
 one file to hand in."""
 FOR_ALL = "Before anything else put <b>your name and your ID</b> into the cell of parameters below."
-FOR_ONE = "Made for <b>{}</b> ({}), with parameters of their own: please leave these as they are."
+FOR_ONE = "Made for <b>{}</b> ({}), with parameters of their own: try others, but hand in a run with these."
 BOX = "Your answer, in the cell below ({:g} points)"
 
 
