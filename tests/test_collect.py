@@ -21,6 +21,7 @@ from test_cli import dae_lab
 from test_course import write_roster
 
 from lab_utils.course import received, similar, unpack
+from lab_utils.course.collect import collect as collect_all
 from lab_utils.course.collected import read_collected
 from lab_utils.course.marks import open_marks, save_marks
 from lab_utils.course.rerun import differences
@@ -226,6 +227,18 @@ def test_marks_go_back_with_the_reports_and_to_the_platform(handed_in, collect, 
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
     assert rows["copy-1"]["Experiment 13"] == "44.5" and rows["missing"]["Experiment 13"] == ""
     assert rows["copy-1"]["Feedback"] == "See me, please.\npre_lab-1 (44.5 of 50): =1+1 <i>Whose words?</i>"
+
+
+def test_what_the_profile_decides_is_run_again_though_the_student_never_ran_it(tmp_path, own_cache):
+    lab = make_series(tmp_path / "lab")
+    path = lab / f"{NAME}.ipynb"
+    path.write_text(path.read_text().replace('"epochs = 3\\n"', '"epochs = 3\\n", "train_digits = None\\n"'))
+    (tmp_path / "in").mkdir()
+    own = path.read_text().replace('student_id = \\"\\"', 'student_id = \\"7\\"')
+    (tmp_path / "in" / "Untitled.ipynb").write_text(own)
+    roster = write_roster(tmp_path / "roster.csv", [("7", "Pat")])
+    (row,) = collect_all(tmp_path / "in", roster, tmp_path / "out", lab, part="pre-lab")
+    assert row.status == "complete" and row.notes == [f"handed in without having run to the end: {NAME}"]
 
 
 def test_a_students_own_endless_loop_ends_and_stops_nobody(handed_in, tmp_path, own_cache):

@@ -66,9 +66,12 @@ def to_run(lab: nbformat.NotebookNode, work: Work, own_cells: bool) -> str:
 
 
 def parameters_of(lab: nbformat.NotebookNode, work: Work, id: str, name: str) -> dict[str, Any]:
-    """The student's parameters, as far as the lab's notebook has them, with the roster's name and ID."""
-    known = declared(lab)
-    own = {key: value for key, value in work.values.items() if key in known and key not in NOT_FROM_STUDENTS}
+    """The student's parameters, as far as the lab's notebook has them, with the roster's name and ID.
+
+    A notebook that did not run says None where the profile decides.
+    """
+    known, own = declared(lab), {key: value for key, value in work.values.items() if value is not None}
+    own = {key: value for key, value in own.items() if key in known and key not in NOT_FROM_STUDENTS}
     who = {key: value for key, value in (("student_id", id), ("student_name", name)) if key in known}
     digits = (
         {"data_source": "embedded"} if work.record and work.record.data.get("subset") and "data_source" in known else {}
