@@ -14,7 +14,7 @@ import pytest
 
 from lab_utils import figures
 from lab_utils.data import load_mnist
-from lab_utils.figures.described import DescribedFigure, joined
+from lab_utils.figures.described import LONGEST_ALT, DescribedFigure, joined, plain_alt
 from lab_utils.figures.style import COLOURS, GREY
 from lab_utils.noise import corrupt
 from lab_utils.study import tables
@@ -214,8 +214,27 @@ def test_joined():
     assert [joined("abc"[:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
 
 
+def test_a_plain_figure_is_described_by_its_titles_axes_and_panels():
+    figure, axes = plt.subplots(2, 3)
+    for axis in axes.flat:
+        axis.imshow(np.zeros((28, 20)))
+    figure.colorbar(axes[0, 0].images[0])
+    figure.suptitle("Noisy,\nclean")
+    assert plain_alt(figure) == "Noisy, clean: 6 panels, 2 rows of 3, an image of 28 by 20 in each."
+    figure, (left, right) = plt.subplots(1, 2)
+    left.plot([1, 2], label="training")
+    left.plot([2, 3], label="validation")
+    left.set(title="Loss", xlabel="epoch", ylabel="loss")
+    right.bar([1, 2, 3], 1)
+    said = "Loss (loss against epoch): 2 lines (training and validation); 3 bars or shapes"
+    assert plain_alt(figure) == f"Figure: 2 panels, {said}."
+    figure.suptitle("x" * 5_000)
+    assert len(plain_alt(figure)) == LONGEST_ALT
+    assert plain_alt(plt.figure()) == "Figure: nothing drawn."
+
+
 def test_a_notebook_keeps_the_texts_with_the_picture(tmp_path):
-    """The lab's figure with both texts, at its width in CSS pixels; a student's own figure as Matplotlib makes it."""
+    """The lab's figure with both texts, at its width in CSS pixels; a student's own with what can be read off it."""
     lab = "figures.digit_rows({'noisy': digits / 2, 'clean': digits}, title='Two rows');"
     own = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3]);"
     cells = [
@@ -234,5 +253,6 @@ def test_a_notebook_keeps_the_texts_with_the_picture(tmp_path):
     assert told["alt"].endswith("Mean PSNR of these digits against the row clean: noisy 6.0 dB.")
     assert told["caption"] == "Two rows: compare noisy to the row clean (6.0 dB)."
     assert told["width"] > told["height"] > 100
-    assert set(plain.metadata["image/png"]) == {"width", "height"}
+    assert set(plain.metadata["image/png"]) == {"alt", "width", "height"}
+    assert plain.metadata["image/png"]["alt"] == "Figure: 1 line."
     assert later.metadata == described.metadata and later.data["image/png"] == described.data["image/png"]

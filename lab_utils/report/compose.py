@@ -209,7 +209,8 @@ class Reader:
 
     def _hidden(self, block: Block, key: str) -> Block:
         if isinstance(block, Figure):
-            return replace(block, key=key, caption=block.caption or f"From a cell of the student's ({self.name})")
+            caption = block.caption or f"From a cell of the student's ({self.name})"
+            return replace(block, alt=hide(block.alt, self.private), key=key, caption=caption)
         return replace(block, text=hide(block.text, self.private), key=key)
 
     def _of_lab(self, output: Any, cell: Any, role: cells.Role, where: str) -> list[Block]:
