@@ -171,8 +171,22 @@ class Beyond(Settings):
     """Parameters of ``04_beyond``."""
 
     profiles = {
-        "quick": {"train_digits": 8_000, "epochs": 3, "repeats": 3, "test_digits": 500, "drawn_digits": 100},
-        "full": {"train_digits": 55_000, "epochs": 10, "repeats": 5, "test_digits": 5_000, "drawn_digits": 500},
+        "quick": {
+            "train_digits": 8_000,
+            "epochs": 3,
+            "repeats": 3,
+            "test_digits": 500,
+            "drawn_digits": 100,
+            "reference_steps": 2,
+        },
+        "full": {
+            "train_digits": 55_000,
+            "epochs": 10,
+            "repeats": 5,
+            "test_digits": 5_000,
+            "drawn_digits": 500,
+            "reference_steps": 3,
+        },
     }
 
     noise_level: float = Field(0.5, ge=0.05, le=1.0)
@@ -181,6 +195,18 @@ class Beyond(Settings):
     repeats: int = Field(ge=2, le=50)
     test_digits: int = Field(ge=200, le=10_000)
     drawn_digits: int = Field(ge=10, le=5_000)
+    reference_steps: int = Field(ge=2, le=4)
+    other_images: str = ""
+
+    @field_validator("other_images")
+    @classmethod
+    def _images_exist(cls, path: str) -> str:
+        if path:
+            try:
+                existing_path(path)
+            except ValueError as error:
+                raise ValueError(f"empty, or an existing file or folder ({error})") from error
+        return path
 
 
 def _at_most(value: int, other: str, info: ValidationInfo) -> int:

@@ -161,6 +161,14 @@ PSNR = {"clean": [16.0, 16.2], "noisy": [12.0, 12.1], "noisy, inverted": [15.5, 
 NEAR = np.full((2, 28, 28), 0.5)
 
 
+STAIRS = pd.DataFrame(
+    [
+        (name, seconds, psnr + digit / 100)
+        for name, seconds, psnr in [("dense", 2, 15), ("memory", np.nan, 16), ("small", 1, 12), ("large", 4, 18)]
+        for digit in range(3)
+    ],
+    columns=["denoiser", "seconds", "psnr"],
+)
 HALFWAY = pd.DataFrame(
     {
         "where": ["in code", "in pixels"] * 2,
@@ -181,6 +189,7 @@ HALFWAY = pd.DataFrame(
         (readings.drawn, JUDGED, JUDGED.assign(distance=[0.1, 0.2, 4, 5]), "they are no copies"),
         (readings.drawn, JUDGED, JUDGED.assign(apart=[0.1, 0.2, 4, 5]), "From each other they are **5.0**"),
         (readings.memorising, MEMORY, MEMORY.assign(psnr=14.0), "by **2.00** dB"),
+        (readings.ceiling, STAIRS, STAIRS.assign(psnr=14.0), "is behind by **6.00** dB"),
         (readings.anomalies, ODD.assign(auroc=[0.6, 0.9]), ODD, "from 0.60 for the 1 to 0.90 for the 8"),
         (lambda half: readings.between(half, JUDGED), HALFWAY, HALFWAY.assign(distance=4.0), "recognises **65** %"),
         (lambda half: readings.between(half, JUDGED), HALFWAY, HALFWAY.assign(recognised=0.1), "by **1.0**"),
@@ -193,6 +202,7 @@ HALFWAY = pd.DataFrame(
         "copies",
         "repeated",
         "memorising",
+        "ceiling",
         "anomalies",
         "no-nearer",
         "no-digit",
@@ -201,6 +211,14 @@ HALFWAY = pd.DataFrame(
 def test_a_reading_says_what_was_measured_and_when_it_is_a_surprise(reading, usual, surprising, said):
     assert said in reading(usual).data and "**surprise" not in reading(usual).data.lower()
     assert "**surprise" in reading(surprising).data.lower()
+
+
+def test_a_reading_does_not_say_what_was_not_measured():
+    flat = STAIRS.assign(psnr=STAIRS.psnr.where(STAIRS.denoiser != "small", STAIRS.psnr + 5.9))
+    assert "still climbing" in readings.ceiling(STAIRS).data and "still climbing" not in readings.ceiling(flat).data
+    bends = "a blend of codes bends one into the other"
+    assert bends in readings.between(HALFWAY.assign(recognised=[0.6, 0.1, 0.62, 0.11]), JUDGED).data
+    assert bends not in readings.between(HALFWAY.assign(recognised=[0.6, 0.7, 0.7, 0.65]), JUDGED).data
 
 
 # The experiments, small ------------------------------------------------------------------------------------------
@@ -216,6 +234,35 @@ def test_the_tables_have_what_the_readings_read(experiment):
     assert len(memory) == 2 * 2 * (2 + 1) and "where both were given 500" in readings.memorising(memory).data
     odd = beyond.left_out(few, LABELS[:500], TEST, TEST_LABELS, [0, 1])
     assert odd.index.tolist() == [0, 1] and ((odd >= 0) & (odd <= 1)).all(axis=None)
+    assert list(odd) == ["auroc", "turned"] and "give `other_images` the path" in readings.anomalies(odd).data
+
+
+def test_other_images_are_told_from_digits_beside_the_classes(experiment, tmp_path):
+    """Noisy digits, in an npz as Fashion-MNIST's: a file of images that no class is like."""
+    np.savez(tmp_path / "other.npz", x_test=np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8))
+    others = data.read_images(tmp_path / "other.npz")
+    odd = beyond.left_out(experiment, LABELS, TEST, TEST_LABELS, [0, 1], others)
+    assert (odd["other"] == 1).all() and odd["turned"].between(0.5, 1).all()
+    assert beyond.alarms(odd).index.tolist() == ["without 0", "without 1", "turned digits", "other images", "a coin"]
+    assert "For the other images it is **1.00** (95 % interval 1.00 to 1.00). " in readings.anomalies(odd).data
+    assert "**Surprise:** they are drawn better than digits" in readings.anomalies(odd.assign(other=0.2)).data
+
+
+def test_the_reference_climbs_with_size_and_time(experiment):
+    """Each step has twice the channels, sees four times the digits, and is measured on the same noisy digits."""
+    noisy = corrupt(TEST, "gaussian", 0.5, 0)
+    (dense, _) = experiment.fit()
+    stairs = beyond.ceiling(experiment, 2, TEST, noisy, dense)
+    assert list(stairs["denoiser"].unique()) == [
+        "dense, 12,000 seen",
+        "posterior mean of 1,500",
+        "reference, 16 channels, 375 seen",
+        "reference, 32 channels, 1,500 seen",
+    ]
+    psnr = stairs.groupby("denoiser", sort=False)["psnr"].agg(["mean", "size"])
+    assert (psnr["size"] == len(TEST)).all() and psnr["mean"].iloc[3] > psnr["mean"].iloc[2] + 0.5
+    assert psnr["mean"].iloc[0] == pytest.approx(beyond.psnr(CLEAN, [dense.denoise(noisy)])[0], abs=1e-4)
+    assert stairs.groupby("denoiser", sort=False)["seconds"].first().isna().tolist() == [False, True, False, False]
 
 
 def test_the_way_between_two_digits_begins_at_one_and_ends_at_the_other(score_run):

@@ -7,6 +7,9 @@ from IPython.display import Markdown
 from lab_utils.metrics import Interval, mean_interval, paired_interval
 from lab_utils.readings.words import told
 
+LEVEL = 0.3
+"""Decibels that a fourfold training of twice the channels must gain to count as climbing."""
+
 
 def noise2noise(psnr: dict[str, list[float]], cap: float) -> Markdown:
     """PSNR (dB) per seed by targets, and that of perfect digits seen through the clipping."""
@@ -21,7 +24,10 @@ def noise2noise(psnr: dict[str, list[float]], cap: float) -> Markdown:
             text + "**Surprise:** the inversion does not help. Is the noise so weak that little is clipped?"
         )
     rest = told(paired_interval(clean, inverted), "dB")
-    return Markdown(text + f"What is still missing, {rest}, is what noise in the targets costs in so short a training.")
+    return Markdown(
+        f"{text}Still missing is {rest}: the price of noise in the targets in so short a training, and of an inversion "
+        "that is exact only where a pixel is certain."
+    )
 
 
 def blind(facing: pd.DataFrame) -> Markdown:
@@ -107,6 +113,30 @@ def memorising(memory: pd.DataFrame) -> Markdown:
     return Markdown(text + "The exact answer for the wrong density loses to a rough answer for a better one.")
 
 
+def ceiling(stairs: pd.DataFrame) -> Markdown:
+    """The table of ``scores.ceiling``."""
+    names = list(stairs["denoiser"].unique())
+    psnr = {name: group.to_numpy() for name, group in stairs.groupby("denoiser")["psnr"]}
+    dense, memory, *_, before, largest = names
+    best = psnr[largest]
+    ahead = {name: paired_interval(best, psnr[name]) for name in (dense, memory)}
+    climbed = paired_interval(best, psnr[before])
+    seconds = stairs.groupby("denoiser")["seconds"].first()
+    text = (
+        f"The largest reference, trained in {seconds[largest]:.0f} s, has {told(mean_interval(best), 'dB')}. It is "
+        f"ahead of the dense network by {told(ahead[dense], 'dB')} and of the posterior mean by "
+        f"{told(ahead[memory], 'dB')}. The step before it took {seconds[before]:.0f} s, and is behind by "
+        f"{told(climbed, 'dB')}. "
+    )
+    if min(gain.low for gain in ahead.values()) <= 0:
+        return Markdown(text + "**Surprise:** with no code to go through, it is no better than both. Too short?")
+    if climbed.low > LEVEL:
+        return Markdown(text + "It is still climbing: the ceiling is higher, and nothing here says by how much.")
+    return Markdown(
+        f"{text}A step that gains {LEVEL:g} dB or less may be near the ceiling, of this architecture and these digits."
+    )
+
+
 def anomalies(odd: pd.DataFrame) -> Markdown:
     """The table of ``scores.left_out``."""
     auroc, best, worst = odd["auroc"], odd["auroc"].idxmax(), odd["auroc"].idxmin()
@@ -115,6 +145,12 @@ def anomalies(odd: pd.DataFrame) -> Markdown:
         f"{auroc[worst]:.2f} for the {worst} to {auroc[best]:.2f} for the {best}. For turned digits it is "
         f"{told(mean_interval(odd['turned']))}. "
     )
+    if "other" in odd:
+        text += f"For the other images it is {told(mean_interval(odd['other']))}. "
+        if odd["other"].mean() < 0.5:
+            text += "**Surprise:** they are drawn better than digits. "
+    else:
+        text += "For garments or letters, give `other_images` the path of a file of them. "
     if auroc[worst] < 0.5:
         return Markdown(
             f"{text}**Surprise:** a network that has never seen a {worst} draws it *better* than the digits that it "
@@ -128,10 +164,12 @@ def between(halfway: pd.DataFrame, judged: pd.DataFrame) -> Markdown:
     real = judged.loc["real digits"]
     by_seed = halfway.pivot(index="seed", columns="where", values=["recognised", "distance"])
     share = mean_interval(100 * by_seed["recognised", "in code"])
+    more = paired_interval(100 * by_seed["recognised", "in code"], 100 * by_seed["recognised", "in pixels"])
     nearer = paired_interval(by_seed["distance", "in pixels"], by_seed["distance", "in code"])
     text = (
         f"Halfway in code the judge recognises {told(share, '%', '.0f')}, halfway in pixels "
-        f"{100 * by_seed['recognised', 'in pixels'].mean():.0f} %, and {100 * real.recognised:.0f} % of real digits. "
+        f"{100 * by_seed['recognised', 'in pixels'].mean():.0f} %, less by {told(more, '%', '.0f')}, and "
+        f"{100 * real.recognised:.0f} % of real digits. "
         f"The nearest training digit is {by_seed['distance', 'in code'].mean():.1f} away from what lies halfway in "
         f"code, {by_seed['distance', 'in pixels'].mean():.1f} from what lies halfway in pixels: the way through the "
         f"codes keeps nearer to digits by {told(nearer, form='.1f')}. "
@@ -140,4 +178,6 @@ def between(halfway: pd.DataFrame, judged: pd.DataFrame) -> Markdown:
         return Markdown(text + "**Surprise:** to blend two pictures does as well, or there are too few seeds to tell.")
     if share.mean < 100 * real.recognised / 2:
         return Markdown(text + "**Surprise:** nearer, and still no digit, for the most part.")
+    if more.low <= 0:
+        return Markdown(text + "Nearer, but whether more of it can be read, so few seeds do not tell.")
     return Markdown(text + "A blend of pictures has the strokes of both; a blend of codes bends one into the other.")

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from lab_utils import metrics, models, training
 from lab_utils.baselines import posterior_mean
+from lab_utils.beyond.networks import reference
 from lab_utils.noise import corrupt, to_unit
 
 CODE_SIZE = 64
@@ -57,7 +58,7 @@ def psnr(clean: np.ndarray, estimates: Sequence[np.ndarray]) -> list[float]:
     return [float(metrics.psnr(clean, estimate).mean()) for estimate in estimates]
 
 
-def over_seeds(values: Mapping[str, Sequence[float]], name: str) -> pd.DataFrame:
+def intervals(values: Mapping[str, Sequence[float]], name: str) -> pd.DataFrame:
     """Mean of each row's values with its 95 % interval: columns ``name``, ``name_low``, ``name_high``."""
     return pd.DataFrame(
         [metrics.mean_interval(row) for row in values.values()],
@@ -178,39 +179,104 @@ def memorising(experiment: Experiment, counts: Sequence[int], test: np.ndarray) 
     return pd.DataFrame(rows, columns=["given", "curve", "seed", "psnr"])
 
 
+def ceiling(
+    experiment: Experiment, steps: int, test: np.ndarray, noisy: np.ndarray, dense: training.Run
+) -> pd.DataFrame:
+    """A denoiser of free architecture, larger and longer trained with every step, beside two that are there.
+
+    The first has 16 channels and sees a quarter of the digits once; each next one has twice the channels and sees four
+    times as many digits, the same ones again when there are no more. Each is one network, of the first seed.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its first seed and all its digits are used; its recipe but for the passes, and a learning rate of 4e-3.
+    steps : int
+    test, noisy : ndarray, shape (n, 28, 28)
+        Clean test digits (uint8), and the same with noise (float in [0, 1]).
+    dense : training.Run
+
+    Returns
+    -------
+    DataFrame
+        A row for each test digit of each denoiser, "dense", "posterior mean", and the references from the smallest to
+        the largest: ``denoiser``, ``psnr`` (dB), and ``seconds`` of the training (NaN for the posterior mean).
+    """
+    clean, digits, seed = to_unit(test), experiment.train, experiment.seeds[0]
+    memory = posterior_mean(digits.reshape(len(digits), -1), experiment.recipe.noise_level, noisy)
+    rows = [(_seen("dense", dense.recipe.epochs * len(digits)), dense.seconds, dense.denoise(noisy))]
+    rows.append((f"posterior mean of {len(digits):,}", np.nan, memory))
+    for step in range(steps):
+        part = digits[: len(digits) // 4] if step == 0 else digits
+        passes, channels = max(1, 4 ** (step - 1)), 16 * 2**step
+        recipe = replace(experiment.recipe, epochs=int(passes), learning_rate=4e-3, seed=seed)
+        model = reference(seed, training.precision(), channels=channels)
+        run = training.fit(model, part, experiment.validation, recipe)
+        name = _seen(f"reference, {channels} channels", recipe.epochs * len(part))
+        rows.append((name, run.seconds, run.denoise(noisy)))
+    tables = [
+        pd.DataFrame({"denoiser": name, "seconds": seconds, "psnr": metrics.psnr(clean, guess)})
+        for name, seconds, guess in rows
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _seen(name: str, digits: int) -> str:
+    return f"{name}, {digits:,} seen"
+
+
 # Anomalies ---------------------------------------------------------------------------------------------------
 
 
 def left_out(
-    experiment: Experiment, labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray, classes: Sequence[int]
+    experiment: Experiment,
+    labels: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    classes: Sequence[int],
+    others: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """How well the error of reconstruction tells what was never seen: one plain autoencoder for each class left out.
 
     Parameters
     ----------
     experiment : Experiment
-        Its first seed and half of its digits are used.
+        Its first seed and a quarter of its digits are used.
     labels, test_labels : ndarray of int
         Of its training digits, and of ``test``.
     classes : sequence of int
+    others : ndarray, shape (m, 28, 28), uint8, optional
+        Images of another kind: garments, letters.
 
     Returns
     -------
     DataFrame
-        Indexed by class; AUROC in [0, 1], 0.5 for chance, of the class left out, ``auroc``, and of all test digits
-        turned by a quarter, ``turned``, each against the digits of the classes that were seen.
+        Indexed by class; AUROC in [0, 1], 0.5 for chance, of the class left out, ``auroc``, of all test digits turned
+        by a quarter, ``turned``, and of the other images if there are any, ``other``, each against the digits of the
+        classes that were seen.
     """
     one = replace(experiment, seeds=experiment.seeds[:1], recipe=replace(experiment.recipe, noise_level=0.0))
-    clean, half = to_unit(test), experiment.train[: len(experiment.train) // 2]
+    clean, part = to_unit(test), experiment.train[: len(experiment.train) // 4]
+    strange = {"turned": np.rot90(clean, axes=(1, 2)).copy()}
+    if others is not None:
+        strange["other"] = to_unit(others)
     rows = {}
     for digit in classes:
-        (run,) = one.fit(half[labels[: len(half)] != digit])
+        (run,) = one.fit(part[labels[: len(part)] != digit])
         error = metrics.mse(clean, run.denoise(clean))
         odd = test_labels == digit
-        quarter = np.rot90(clean, axes=(1, 2)).copy()
-        turned = metrics.mse(quarter, run.denoise(quarter))
-        rows[digit] = auroc(error[~odd], error[odd]), auroc(error[~odd], turned)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["auroc", "turned"])
+        rows[digit] = {"auroc": auroc(error[~odd], error[odd])}
+        for kind, images in strange.items():
+            rows[digit][kind] = auroc(error[~odd], metrics.mse(images, run.denoise(images)))
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def alarms(odd: pd.DataFrame) -> pd.DataFrame:
+    """The table of ``left_out`` as a column ``auroc``: a row a class, one a kind of strangeness (mean), and a coin."""
+    names = {"turned": "turned digits", "other": "other images"}
+    classes = odd["auroc"].rename("without {}".format)
+    strange = odd.drop(columns="auroc").mean().rename(names)
+    return pd.concat([classes, strange, pd.Series({"a coin": 0.5})]).to_frame("auroc")
 
 
 def auroc(usual: np.ndarray, odd: np.ndarray) -> float:

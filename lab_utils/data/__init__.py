@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from lab_utils.data import cache, network
 from lab_utils.data.files import read_path
+from lab_utils.data.others import read_images
 from lab_utils.data.records import LICENCE, Arrays, Mnist, Provenance, Split, sha256
 from lab_utils.errors import LabError
 
-__all__ = ["SOURCES", "Mnist", "Provenance", "Split", "load_mnist", "sources"]
+__all__ = ["SOURCES", "Mnist", "Provenance", "Split", "load_mnist", "read_images", "sources"]
 
 SOURCES = ("auto", "cache", "keras", "npm", "embedded")
 """The names that `load_mnist` knows; any other source is the path of a user's file or folder."""

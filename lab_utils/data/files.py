@@ -7,6 +7,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -120,16 +121,23 @@ def parse_npz(content: bytes, where: str) -> Arrays:
         Of many types, when `content` is damaged or lacks an array; the caller knows what to say.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {array.name: _read_npy(archive, array, where) for array in MNIST_ARRAYS}
+        return {array.name: _read_array(archive, array, where) for array in MNIST_ARRAYS}
 
 
-def _read_npy(archive: zipfile.ZipFile, expected: RawArray, where: str) -> NDArray[np.uint8]:
-    member = f"{expected.npz}.npy"
+def _read_array(archive: zipfile.ZipFile, expected: RawArray, where: str) -> NDArray[np.uint8]:
+    return read_npy(archive, expected.npz, lambda dtype, shape: check_header(where, expected, dtype, shape))
+
+
+def read_npy(
+    archive: zipfile.ZipFile, name: str, check: Callable[[np.dtype, tuple[int, ...]], None]
+) -> NDArray[np.uint8]:
+    """Return one array of an npz; ``check`` refuses its type and shape before it is unpacked."""
+    member = f"{name}.npy"
     with archive.open(member) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(stream)
-    check_header(where, expected, dtype, shape)
+    check(dtype, shape)
     with archive.open(member) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -154,13 +162,20 @@ def npz_text(content: bytes, name: str, longest: int = 10_000) -> str | None:
 def _read_idx_folder(folder: Path) -> Arrays:
     arrays = {}
     for expected in MNIST_ARRAYS:
-        path = _find_idx(folder, expected.idx)
+        path = find_idx(folder, expected.idx)
         with path.open("rb") as file:
             arrays[expected.name] = parse_idx(file, str(path))
     return arrays
 
 
-def _find_idx(folder: Path, name: str) -> Path:
+def find_idx(folder: Path, name: str) -> Path:
+    """Return the path of an IDX file in a folder, however it is spelled and wherever mirrors put it.
+
+    Raises
+    ------
+    NotMnist
+        If it is not there.
+    """
     files = [f"{spelling}{ending}" for spelling in _spellings(name) for ending in ("", ".gz")]
     candidates = [folder / sub / file for sub in IDX_FOLDERS for file in files]
     found = next((path for path in candidates if path.is_file()), None)

@@ -190,10 +190,18 @@ def check_header(where: str, expected: RawArray, dtype: np.dtype, shape: tuple[i
         )
 
 
-def not_mnist(where: str, reason: str) -> LabError:
+class NotMnist(LabError):
+    """Something was read and is not MNIST; ``reason`` says in a few words why."""
+
+    reason = ""
+
+
+def not_mnist(where: str, reason: str) -> NotMnist:
     """Return the error for something that was read but is not MNIST."""
-    return LabError(
+    error = NotMnist(
         f"{where} is not MNIST: {reason}.",
         ACCEPTED_FILES,
         "check the file, or set data_source to 'auto' to let the lab find MNIST",
     )
+    error.reason = reason
+    return error

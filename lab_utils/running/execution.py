@@ -16,7 +16,7 @@ EXECUTION = "dae_lab"
 
 
 def execution_key(notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -> str:
-    """The key of a notebook's outputs: its code, its parameters, the digits, and the code that it imports.
+    """The key of a notebook's outputs: its code, its parameters, the images, and the code that it imports.
 
     What is written around the code, a student's answers above all, does not count. The code of this package is read
     afresh: a process that lives for days must notice an update.
@@ -26,14 +26,15 @@ def execution_key(notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -
     notebook : NotebookNode
     parameters : dict
     """
-    digits = None
+    digits = others = None
     if "lab_utils.data" in _modules(notebook, cache.read_sources()):
         from lab_utils import data  # scikit-learn, on which it rests, takes a second to import
 
         given = declared(notebook) | parameters
         with suppress(LabError):  # the notebook itself says what is wrong with a source
             digits = data.load_mnist(str(given.get("data_source") or "auto")).provenance.checksum
-    return cache.key("lab_utils.running.kernel", [code_of(notebook), parameters, digits])
+            others = cache.array_digest(data.read_images(path)) if (path := given.get("other_images")) else None
+    return cache.key("lab_utils.running.kernel", [code_of(notebook), parameters, digits, others])
 
 
 def code_of(notebook: nbformat.NotebookNode) -> str:

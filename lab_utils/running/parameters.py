@@ -55,6 +55,8 @@ def checked(notebook: str, texts: dict[str, str]) -> dict[str, Any]:
     settings.check(notebook, values)
     if values.get("data_source", "auto") not in settings.SOURCES:
         values["data_source"] = str(existing_path(values["data_source"]))  # runs in another folder
+    if values.get("other_images"):
+        values["other_images"] = str(existing_path(values["other_images"]))
     if values.get("storage"):
         values["storage"] = storage_address(values["storage"])
     return values
