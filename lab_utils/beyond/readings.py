@@ -131,7 +131,7 @@ def ceiling(stairs: pd.DataFrame) -> Markdown:
     if min(gain.low for gain in ahead.values()) <= 0:
         return Markdown(text + "**Surprise:** with no code to go through, it is no better than both. Too short?")
     if climbed.low > LEVEL:
-        return Markdown(text + "It is still climbing: the ceiling is higher, and nothing here says by how much.")
+        return Markdown(text + "It is still climbing: the ceiling is likely higher, and nothing here says by how much.")
     return Markdown(
         f"{text}A step that gains {LEVEL:g} dB or less may be near the ceiling, of this architecture and these digits."
     )
@@ -153,7 +153,7 @@ def anomalies(odd: pd.DataFrame) -> Markdown:
         text += "For garments or letters, give `other_images` the path of a file of them. "
     if auroc[worst] < 0.5:
         return Markdown(
-            f"{text}**Surprise:** a network that has never seen a {worst} draws it *better* than the digits that it "
+            f"{text}**Surprise:** a network that has never seen the {worst} draws it *better* than the digits that it "
             "knows. The error says how hard a digit is to draw before it says how strange it is."
         )
     return Markdown(text + "No class is missed altogether, but the alarm is far surer of some than of others.")
