@@ -44,6 +44,11 @@ class Experiment:
         digits = self.train if digits is None else digits
         return [self._fit(digits, replace(self.recipe, **change, seed=seed)) for seed in self.seeds]
 
+    @property
+    def quarter(self) -> np.ndarray:
+        """The first quarter of ``train``, or four batches if that is more: a schedule needs a few steps."""
+        return self.train[: max(len(self.train) // 4, 4 * self.recipe.batch_size)]
+
     def _fit(self, digits: np.ndarray, recipe: training.Recipe) -> training.Run:
         return training.fit(models.compact(recipe.seed, code_size=CODE_SIZE), digits, self.validation, recipe)
 
@@ -184,8 +189,9 @@ def ceiling(
 ) -> pd.DataFrame:
     """A denoiser of free architecture, larger and longer trained with every step, beside two that are there.
 
-    The first has 16 channels and sees a quarter of the digits once; each next one has twice the channels and sees four
-    times as many digits, the same ones again when there are no more. Each is one network, of the first seed.
+    The first has 16 channels and sees a quarter of the digits once; each next one has twice the
+    channels and sees four times as many digits, the same ones again when there are no more. Each is one network, of the
+    first seed.
 
     Parameters
     ----------
@@ -207,7 +213,7 @@ def ceiling(
     rows = [(_seen("dense", dense.recipe.epochs * len(digits)), dense.seconds, dense.denoise(noisy))]
     rows.append((f"posterior mean of {len(digits):,}", np.nan, memory))
     for step in range(steps):
-        part = digits[: len(digits) // 4] if step == 0 else digits
+        part = experiment.quarter if step == 0 else digits
         passes, channels = max(1, 4 ** (step - 1)), 16 * 2**step
         recipe = replace(experiment.recipe, epochs=int(passes), learning_rate=4e-3, seed=seed)
         model = reference(seed, training.precision(), channels=channels)
@@ -256,7 +262,7 @@ def left_out(
         classes that were seen.
     """
     one = replace(experiment, seeds=experiment.seeds[:1], recipe=replace(experiment.recipe, noise_level=0.0))
-    clean, part = to_unit(test), experiment.train[: len(experiment.train) // 4]
+    clean, part = to_unit(test), experiment.quarter
     strange = {"turned": np.rot90(clean, axes=(1, 2)).copy()}
     if others is not None:
         strange["other"] = to_unit(others)
