@@ -38,7 +38,8 @@ def test_the_program_and_a_contender_run_and_are_scored_on_every_epoch(bench):
         assert len(seconds) == 2 and 0 < seconds[0] < seconds[1]
         assert all(3 < value < 20 for value in psnr)
         assert one["peak_memory"] > 3e8 and one["import_seconds"] > 0.5
-    longer = bench._at_length({"reference": found[PROGRAM.name] | {"model": "reference"}}, limit=10 * seconds[1])
+    program = found[PROGRAM.name]
+    longer = bench._at_length({"reference": program | {"model": "reference"}}, limit=10 * program["points"][1][0])
     assert longer.recipe["epochs"] > 2
 
 

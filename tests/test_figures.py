@@ -76,7 +76,7 @@ def rows_of_digits(seed: int) -> DescribedFigure:
 
 def units(seed: int) -> DescribedFigure:
     rows = {f"unit {unit}\n(−3.1 points)": numbers(seed + unit).permutation(CLEAN) for unit in (4, 7)}
-    rows["unit 9"] = corrupt(CLEAN, "gaussian", 0.2, seed)
+    rows["unit 9"] = corrupt(CLEAN, "gaussian", 0.1 * seed, seed)
     return figures.digit_rows(rows, title="The digits that activate a unit most")
 
 
