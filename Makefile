@@ -11,7 +11,7 @@ test: .venv/ready  ## everything CI checks: unit tests, notebooks, lint, import 
 browser: .venv/browser  ## report, class index and JupyterLab in a real Chromium; ALL=--all runs all three notebooks
 	$(BIN)/python -m pytest --tb=native tests/browser $(ALL)
 
-class: .venv/browser  ## a class of 30, from roster to marks given in a real Chromium, and one of 1,000; takes 20 minutes
+class: .venv/browser  ## a class of 30, from roster to marks given in a real Chromium, and one of 1,000; takes half an hour
 	$(BIN)/python -m pytest -s --timeout 3600 tests/classes
 
 lab: .venv/ready  ## JupyterLab on notebooks/

@@ -288,9 +288,10 @@ def export(marks: Path, theirs: Path, out: Path, column: str) -> None:
     """
     from lab_utils import files
     from lab_utils.course.exports import filled
+    from lab_utils.text import visible
 
     content, written, told = filled(marks, theirs, column)
     files.say_set_aside([files.put(out, content)])
     click.echo(f"{written} marks in {out}")
     for each in told:
-        click.echo(each, err=True)
+        click.echo(visible(each), err=True)

@@ -24,8 +24,9 @@ from lab_utils.manual import MARKS
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Root Account", "Section")
 NUMBER = re.compile(r"-?[0-9]*[.,]?[0-9]*|-")
 """What needs no apostrophe: a number, and the dash with which Moodle says that there is none."""
-Given = tuple[Mapping[str, tuple[str, float]], Mapping[str, str], float]
-"""Total by ID, with the ID as it is written; remark by ID; the rubric's points, 0 where they are not known."""
+Given = tuple[Mapping[str, tuple[str, float]], Mapping[str, str], float, list[str]]
+"""Total by ID, with the ID as it is written; remark by ID; the rubric's points, 0 where they are not known; IDs of
+those who have handed in and are not marked to the end."""
 
 
 def filled(marks: Path, theirs: Path, column: str) -> tuple[bytes, int, list[str]]:
@@ -44,20 +45,22 @@ def filled(marks: Path, theirs: Path, column: str) -> tuple[bytes, int, list[str
     Returns
     -------
     bytes, int, list of str
-        The file; how many marks are in it; what to know of it: IDs with a mark that it does not have, a maximum that
-        is not the rubric's.
+        The file; how many marks are in it; what to know of it: IDs with a mark that it does not have, students
+        who are not marked to the end, a maximum that is not the rubric's.
 
     Raises
     ------
     LabError
         A file that cannot be read, a column that is missing, a total that is no number, an ID that stands twice.
     """
-    totals, remarks, points = _read_marks(marks)
+    totals, remarks, points, unmarked = _read_marks(marks)
     header, *rows = read_as_written(theirs) or [[]]
     found = layout([cell.strip() for cell in header], rows)
     if "student_id" not in found.columns:
         raise LabError(
-            f"{theirs.name} has no column of IDs.", "ID number (Moodle), SIS User ID (Canvas), student_id", "Export it."
+            f"{theirs.name} has no column of IDs.",
+            "ID number (Moodle), SIS User ID (Canvas), student_id",
+            "Export it with such a column; Moodle gives it where the site shows its users' ID numbers.",
         )
     known_by = header[found.columns.index("student_id")].strip()
     header, rows, grade, feedback = _with_columns(header, rows, column)
@@ -77,7 +80,8 @@ def filled(marks: Path, theirs: Path, column: str) -> tuple[bytes, int, list[str
     text = io.StringIO(newline="")
     csv.writer(text).writerows([[_safe(cell) for cell in row] for row in [header, *rows]])
     left = [id for key, (id, _) in totals.items() if key not in written]
-    told = [f"Not in {theirs.name}: {', '.join(left)[:1_000]}"] if left else []
+    lists = ((f"Not in {theirs.name}", left), ("Not marked to the end, and without a grade", unmarked))
+    told = [f"{what}: {', '.join(ids)[:1_000]}" for what, ids in lists if ids]
     told += [
         f"{theirs.name} has {each[:20]} points, and the rubric {points:g}: change one of them before you upload."
         for each in sorted(limits)
@@ -125,7 +129,7 @@ def _read_marks(path: Path) -> Given:
             what = f"{path.name}: {id[:60]!r} has the total {total[:60]!r}"
             raise LabError(what, "each ID once, with a number of at least 0", "Correct it.")
         totals[identity_key(id)], remarks[identity_key(id)] = (id, value), cells.get("remark", "")
-    return totals, remarks, 0
+    return totals, remarks, 0, []
 
 
 def _read_folder(folder: Path) -> Given:
@@ -140,7 +144,9 @@ def _read_folder(folder: Path) -> Given:
         )
         for id, each in told.items()
     }
-    return {identity_key(id): (id, total) for id, total in totals.items()}, remarks, math.fsum(marks.rubric.values())
+    points = math.fsum(marks.rubric.values())
+    unmarked = [id for id, row in collection.students.items() if row.asked and id not in totals]
+    return {identity_key(id): (id, total) for id, total in totals.items()}, remarks, points, unmarked
 
 
 def _safe(cell: str) -> str:
