@@ -206,12 +206,12 @@ def ceiling(
     -------
     DataFrame
         A row for each test digit of each denoiser, "dense", "posterior mean", and the references from the smallest to
-        the largest: ``denoiser``, ``psnr`` (dB), and ``seconds`` of the training (NaN for the posterior mean).
+        the largest: ``denoiser`` and ``psnr`` (dB).
     """
     clean, digits, seed = to_unit(test), experiment.train, experiment.seeds[0]
     memory = posterior_mean(digits.reshape(len(digits), -1), experiment.recipe.noise_level, noisy)
-    rows = [(_seen("dense", dense.recipe.epochs * len(digits)), dense.seconds, dense.denoise(noisy))]
-    rows.append((f"posterior mean of {len(digits):,}", np.nan, memory))
+    rows = [(_seen("dense", dense.recipe.epochs * len(digits)), dense.denoise(noisy))]
+    rows.append((f"posterior mean of {len(digits):,}", memory))
     for step in range(steps):
         part = experiment.quarter if step == 0 else digits
         passes, channels = max(1, 4 ** (step - 1)), 16 * 2**step
@@ -219,11 +219,8 @@ def ceiling(
         model = reference(seed, training.precision(), channels=channels)
         run = training.fit(model, part, experiment.validation, recipe)
         name = _seen(f"reference, {channels} channels", recipe.epochs * len(part))
-        rows.append((name, run.seconds, run.denoise(noisy)))
-    tables = [
-        pd.DataFrame({"denoiser": name, "seconds": seconds, "psnr": metrics.psnr(clean, guess)})
-        for name, seconds, guess in rows
-    ]
+        rows.append((name, run.denoise(noisy)))
+    tables = [pd.DataFrame({"denoiser": name, "psnr": metrics.psnr(clean, guess)}) for name, guess in rows]
     return pd.concat(tables, ignore_index=True)
 
 

@@ -6,7 +6,7 @@ date. The reasons of the first day's were written down on the second.
 
 from typing import NamedTuple
 
-FIRST, SECOND = "2026-11-23", "2026-11-28"
+FIRST, SECOND, THIRD = "2026-11-23", "2026-11-28", "2026-11-29"
 
 
 class Threshold(NamedTuple):
@@ -88,6 +88,7 @@ FACTS = {
     "varied": Threshold(0.9, "", SECOND, "A tenth less than real digits would hardly be seen."),
     "learns": Threshold(0.5, "dB", SECOND, "Half of the smallest gain in PSNR that counts."),
     "generalises": Threshold(0.5, "dB", SECOND, "Half of the smallest gain in PSNR that counts."),
+    "above": Threshold(0.5, "dB", THIRD, "Half of the smallest gain in PSNR that counts."),
     "alarm": Threshold(0.6, "", SECOND, "A coin has 0.5: a fifth of the way to certainty."),
     "alarm-fails": Threshold(0.55, "", SECOND, "A coin has 0.5, and few digits move that by 0.05."),
     "turned": Threshold(0.85, "", SECOND, "Seven tenths of the way from a coin to certainty."),
