@@ -109,6 +109,8 @@ def corrupt(
     """
     check(kind, level)
     clean = to_unit(digits)
+    if not np.any(level):
+        return clean.copy()
     level = np.asarray(level, np.float32).reshape(-1, 1, 1) if np.ndim(level) else level
     rng = np.random.default_rng(seed)
     if kind in ("gaussian", "speckle"):
