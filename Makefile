@@ -6,7 +6,7 @@ report: .venv/ready  ## the three notebooks, executed, and the lab report in rep
 	$(BIN)/dae-lab report --out reports/demo
 
 test: .venv/ready  ## everything CI checks: unit tests, notebooks, lint, import floors
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval notebooks tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval notebooks tests
 
 browser: .venv/browser  ## report, class index and JupyterLab in a real Chromium; ALL=--all runs all three notebooks
 	$(BIN)/python -m pytest --tb=native tests/browser $(ALL)

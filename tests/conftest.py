@@ -22,3 +22,12 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DAE_LAB_USE_CACHE", "1")
     monkeypatch.setenv("DAE_LAB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+LONGEST = ("03_post_lab.ipynb", "02_in_lab.ipynb", "04_beyond.ipynb", "01_pre_lab.ipynb", "test_study.py")
+LONGEST += ("test_in_lab.py", "test_machines.py", "test_report_explosive.py", "test_course.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first, so that no worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

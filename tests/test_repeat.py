@@ -1,85 +1,15 @@
-"""A notebook is run as a student runs it: cells again and again, all of it again, and with its exercises done."""
+"""The pre-lab is run as a student runs it: cells again and again, all of it again, and with its exercises done."""
 
-import contextlib
-from pathlib import Path
-
-import nbformat
 import pytest
-from nbclient import NotebookClient
+from students import same, student, told
 
-from lab_utils.course.release import with_values
 from lab_utils.facts import RECORD_MIME
-
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-SMALL = {"data_source": "embedded", "train_digits": 500, "epochs": 1, "student_id": "0012345"}
-
-
-class Student:
-    """One kernel, in which the cells of a notebook are run."""
-
-    def __init__(self, name: str, folder: Path, **given) -> None:
-        self.notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-        self.cells = {cell.id: cell for cell in self.notebook.cells if cell.cell_type == "code"}
-        self.given = SMALL | given
-        self.set(**self.given)
-        resources = {"metadata": {"path": str(folder)}}
-        self.client = NotebookClient(self.notebook, kernel_name="python3", resources=resources, timeout=300)
-
-    def set(self, **given) -> None:
-        """Write values into the cell of parameters."""
-        self.cells["parameters"].source = with_values(self.cells["parameters"].source, given)
-
-    def replace(self, id: str, old: str, new: str) -> None:
-        assert old in self.cells[id].source
-        self.cells[id].source = self.cells[id].source.replace(old, new)
-
-    def run(self, cell) -> list[dict]:
-        """Run a cell and return what it shows."""
-        self.client.execute_cell(cell, 0)
-        return [output.get("data", {}) for output in cell.outputs]
-
-    def run_all(self, twice: bool = False) -> dict[str, list[dict]]:
-        """Run all cells in order, each once or twice in place; what each shows must be the same both times."""
-        shown = {}
-        for id, cell in self.cells.items():
-            shown[id] = self.run(cell)
-            assert not any(output.get("name") == "stderr" for output in cell.outputs), cell.outputs
-            if twice:
-                assert self.run(cell) == shown[id], id
-        return shown
-
-    def run_only(self, *ids: str) -> dict[str, list[dict]]:
-        """Run some cells, in order, in the kernel in which all have been run."""
-        return {id: self.run(self.cells[id]) for id in ids}
-
-    def ask(self, expression: str) -> str:
-        """What an expression is in the kernel, as text."""
-        return self.run(nbformat.v4.new_code_cell(expression))[0]["text/plain"]
-
-
-@contextlib.contextmanager
-def student(name: str, folder: Path, **given):
-    at_work = Student(name, folder, **given)
-    with at_work.client.setup_kernel():
-        yield at_work
 
 
 @pytest.fixture(autouse=True)
 def alone(own_cache, monkeypatch):
-    """Their kernels have a cache of their own, and no notebook is open in Jupyter."""
+    """Its kernel has a cache of its own, and no notebook is open in Jupyter."""
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-
-
-def told(shown: dict) -> None:
-    """It says what it was run with, and that a subset of MNIST is no MNIST."""
-    record = shown["record"][0][RECORD_MIME]
-    assert record["settings"]["student_id"] == "0012345" and record["data"]["subset"] is True
-    assert len(record["facts"]) >= 3 and len(record["hypotheses"]) >= 3
-    assert "results are not full-MNIST results" in str(shown)
-
-
-def same(first: dict, second: dict) -> bool:
-    return first["record"][0][RECORD_MIME] == second["record"][0][RECORD_MIME] and first == second
 
 
 def test_the_pre_lab_again_and_again_and_its_exercises(tmp_path):
@@ -95,21 +25,3 @@ def test_the_pre_lab_again_and_again_and_its_exercises(tmp_path):
     assert len(record["facts"]) == 7 and len(record["hypotheses"]) >= 3
     assert "| 64 |" in " ".join(done["q4-facts"][0]["text/markdown"].split())
     assert "image/png" in done["q3-curve"][0]
-
-
-def test_the_post_lab_again_and_again_and_its_exercises(tmp_path):
-    address = f"sqlite:///{tmp_path / 'study.db'}"
-    given = {"trials": 2, "repeats": 2, "score_digits": 200, "workers": 1, "storage": address, "noise_kind": "speckle"}
-    with student("03_post_lab", tmp_path, **given) as at_work:
-        first = at_work.run_all(twice=True)
-        told(first)
-        assert same(first, at_work.run_all()) and at_work.ask('study.attrs["computed"]') == "0"
-        at_work.set(trials=4)
-        more = at_work.run_only("parameters", "imports", "study", "study-facts", "search-reading", "test", "record")
-        searches, rest = 3 * (4 - 2), 4 + 2  # new trials of each search; what is confirmed and tested of them anew
-        assert 4 <= int(at_work.ask('study.attrs["computed"]')) <= searches + rest
-        best = 'tables.seeds_mean(study[study.stage == "one-factor"], "{}").index[0]'
-        for score in ("probe", "error"):
-            assert at_work.ask(best.format(score)).startswith("Setting(")
-    facts = {fact["id"]: fact["measured"] for fact in more["record"][0][RECORD_MIME]["facts"]}
-    assert facts["every-trial-once"] == 0 and len(facts) == 4

@@ -1,4 +1,4 @@
-"""The study: its space, one real trial, plans that resume, tables, and a small study from end to end."""
+"""The study: its space, plans that resume, a small study from end to end, its tables, and its notebook."""
 
 import os
 import subprocess
@@ -13,11 +13,12 @@ import optuna
 import pandas as pd
 import psutil
 import pytest
+from students import SMALL, same, student, told
 
 from lab_utils import settings
 from lab_utils.data import load_mnist
 from lab_utils.errors import LabError
-from lab_utils.study import rates
+from lab_utils.facts import RECORD_MIME
 from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.plan import STAGES, Plan, choose, finalists
 from lab_utils.study.run import run_study
@@ -27,10 +28,8 @@ from lab_utils.study.space import (
     EQUAL_STEPS,
     HYPERPARAMETER_NAMES,
     HYPERPARAMETERS,
-    RATES,
     RETUNED,
     STRENGTHS,
-    Setting,
     distributions,
     grid_settings,
     one_factor_settings,
@@ -47,17 +46,6 @@ from lab_utils.study.tables import (
     importance,
     learning_curves,
     pareto,
-)
-from lab_utils.study.trial import (
-    Scores,
-    _pairs,
-    _score_units,
-    _unit_errors,
-    half_loss,
-    left,
-    rises,
-    run_trial,
-    until_half,
 )
 
 BUDGET = Budget(train_digits=600, epochs=2, score_digits=300, probe_digits=300, width=32)
@@ -120,157 +108,6 @@ def test_space_table_has_a_row_per_hyperparameter_with_the_base():
     assert rows["code_size"]["base"] == str(BASE.code_size)
 
 
-def test_a_rate_of_its_own_is_one_that_was_tried(digits):
-    tried = {(varied, getattr(each, varied.split(" at ")[0], "")): set() for varied, each in rates.candidates()}
-    for varied, setting in rates.candidates():
-        tried[varied, getattr(setting, varied.split(" at ")[0], "")].add(setting.learning_rate)
-    assert all(rate in tried[place] and BASE.learning_rate in tried[place] for place, rate in RATES.items())
-    assert BASE.learning_rate in tried["base", ""]
-
-
-def test_rates_are_told_by_their_error():
-    lab = settings.check("03_post_lab", {"train_digits": 500, "score_digits": 200, "epochs": 1})
-    few = [("base", BASE), ("base", replace(BASE, learning_rate=1e30))]
-    ((key, by_rate),) = rates.tune(load_mnist("embedded"), lab, few).items()
-    assert key == ("base", "") and 0 < by_rate[BASE.learning_rate] < by_rate[1e30] == np.inf
-
-
-# One trial
-
-
-def test_a_trial_is_repeatable_and_its_scores_are_what_they_say(digits):
-    setting = Setting(code_size=8, batch_size=16)
-    reported = []
-    scores = run_trial(setting, 1, BUDGET, digits, report=lambda *epoch: reported.append(epoch))
-    other = run_trial(setting, 2, BUDGET, digits)
-    again = run_trial(setting, 1, BUDGET, digits)
-    assert scores.error == again.error and scores.curve == again.curve
-    assert scores.error != other.error
-    assert reported == list(enumerate(scores.curve)) and len(scores.curve) == scores.epochs == BUDGET.epochs
-    # The best epoch's weights are kept, and they are scored exactly as the epoch was.
-    assert scores.error == pytest.approx(min(scores.curve), rel=1e-5)
-    assert scores.digits == 300 and scores.units == 2 * BUDGET.width and np.isnan(scores.left)
-    assert scores.gap == pytest.approx(100 * (scores.error - scores.train_error) / scores.train_error)
-    assert 0.1 < scores.probe <= 1 and -0.5 < scores.ari <= 1
-    assert 0 <= scores.dead <= 1 and 0 <= scores.near_zero <= 1
-    assert not scores.diverged
-
-
-def test_probe_falls_to_chance_when_the_held_out_labels_are_shuffled(digits):
-    setting = Setting(batch_size=16)
-    shuffled = replace(digits, validation_labels=np.random.default_rng(0).permutation(digits.validation_labels))
-    true, chance = (run_trial(setting, 1, BUDGET, each) for each in (digits, shuffled))
-    assert true.error == chance.error, "labels must not reach the training"
-    assert true.probe > 0.35 and chance.probe < 0.2
-
-
-def test_held_out_test_digits_change_the_score_and_not_the_training(digits):
-    validation = run_trial(BASE, 1, BUDGET, digits)
-    test = run_trial(BASE, 1, BUDGET, digits, held_out="test")
-    assert validation.curve == test.curve
-    assert validation.error != test.error
-
-
-def test_errors_vanish_on_their_way_through_sigmoids_and_relu_units_die(digits):
-    deep = Setting(hidden_layers=3, activation="sigmoid")
-    sigmoid, relu = (run_trial(replace(deep, activation=name), 1, BUDGET, digits) for name in ("sigmoid", "relu"))
-    assert sigmoid.vanish_before < relu.vanish_before - 1 and sigmoid.vanish_after < relu.vanish_after - 1
-    assert sigmoid.dead == 0 < relu.dead < 1
-
-
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
-def test_a_unit_is_dead_if_no_training_digit_moves_its_weights(digits, activation):
-    """A large negative bias switches two ReLU units off and saturates two of tanh; leaky ones still learn."""
-    from lab_utils import models
-
-    model = models.compact(1, code_size=4, width=16, activation=activation)
-    dense = models.halves(model)[0].layers[2]
-    dense.bias.assign(np.where(np.arange(16) < 2, -1e4, 0.0))
-    scores = Scores()
-    _score_units(scores, model, BUDGET, digits)
-    assert scores.units == 32
-    if activation == "leaky_relu":
-        assert scores.dead == 0
-    else:
-        assert scores.dead >= 2 / 32
-
-
-def test_the_back_propagated_error_is_the_gradient_of_the_bias(digits):
-    """The bias adds to a unit's input, so the errors of all digits add up to its gradient."""
-    import keras
-    import tensorflow as tf
-
-    from lab_utils import models
-
-    model = models.compact(1, code_size=4, hidden_layers=2, width=16, activation="tanh")
-    noisy, clean = _pairs(digits.train[:50], BUDGET, seed=1)
-    errors = _unit_errors(model, noisy, clean)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(keras.losses.binary_crossentropy(clean, model(noisy)))
-    hidden = [layer for half in models.halves(model) for layer in half.layers if "dense" in layer.name][:5]
-    biases = [layer.bias.value for layer in (*hidden[:2], *hidden[3:])]
-    for error, gradient in zip(errors, tape.gradient(loss, biases), strict=True):
-        np.testing.assert_allclose(error.sum(axis=0), gradient, rtol=1e-3, atol=1e-5)
-
-
-def test_batch_sizes_are_compared_at_equal_steps(digits):
-    few, many = (Setting(batch_size=256, passes=passes) for passes in (1, 4))
-    assert run_trial(few, 1, BUDGET, digits).epochs == 2
-    assert run_trial(many, 1, BUDGET, digits).epochs == 8
-
-
-def test_weight_decay_acts_on_the_weights_and_a_code_penalty_on_the_code():
-    from lab_utils import models
-
-    decayed = models.compact(1, **Setting(regularization="weight_decay", strength=0.1).penalty())
-    kernels = [variable.numpy() for variable in decayed.trainable_variables if variable.name == "kernel"]
-    decayed(np.zeros((3, 28, 28, 1), np.float32))
-    assert float(sum(decayed.losses)) == pytest.approx(0.1 * sum(np.square(kernel).sum() for kernel in kernels))
-    penalised = models.compact(1, **Setting(regularization="code_l2", strength=0.1).penalty())
-    penalised(np.zeros((3, 28, 28, 1), np.float32))
-    assert float(sum(penalised.losses)) == 0, "the code of an empty digit is 0"
-
-
-def test_a_trial_that_diverges_is_scored_as_such(digits):
-    scores = run_trial(Setting(learning_rate=1e30, activation="relu"), 1, BUDGET, digits)
-    assert scores.diverged
-
-
-@pytest.mark.parametrize("batch_size", [16, 256])
-def test_a_network_that_stands_still_is_stable_at_every_batch_size(digits, batch_size):
-    """Its readings are of the same digits under the same noise, so that frozen weights leave nothing to read."""
-    scores = run_trial(Setting(batch_size=batch_size, learning_rate=1e-30), 1, BUDGET, digits)
-    assert scores.rises == pytest.approx(0, abs=1e-9)
-
-
-def test_rises_count_what_a_fall_does_not_make_good():
-    assert rises([0.5, 0.4, 0.1]) == 0
-    assert rises([0.1, 0.1 * np.e, 0.05]) == pytest.approx(50)
-    assert np.isnan(rises([0.1]))
-
-
-def test_what_is_left_is_what_the_last_third_of_the_epochs_gained():
-    assert left([1, 1, 1, 0.8, 0.7, 0.6]) == pytest.approx(25)
-    assert left([1, 0.5, 0.6]) == 0
-    assert np.isnan(left([1, 0.5]))
-
-
-def test_half_of_the_loss_lies_between_the_mean_digit_and_the_digits_themselves():
-    digits = np.zeros((4, 28, 28), np.uint8)
-    digits[:2] = 255
-    half = half_loss(digits)
-    assert half == pytest.approx(np.log(2) / 2), "the mean digit is grey, the digits are not"
-    curve = [(2, 2 * half), (4, 1.5 * half), (6, 0.5 * half), (8, 0.1 * half)]
-    assert until_half(curve, digits) == pytest.approx(4 / 4), "halfway between the middles of two readings"
-    assert until_half(curve[:2], digits) == np.inf
-    assert until_half([(2, 0.1 * half)], digits) == 1 / 4
-
-
-def test_too_few_training_digits_for_the_scores_are_refused():
-    with pytest.raises(LabError, match="train_digits = 200"):
-        Digits.of(load_mnist("embedded"), replace(BUDGET, train_digits=200))
-
-
 # Plans, the cache and processes
 
 
@@ -303,7 +140,7 @@ def test_searches_draw_their_own_settings_and_more_trials_only_add_some():
     assert not any(trial.limits for trial in known)
 
 
-SMALL = Plan(stages=("random", "tpe"), trials=3, budget=replace(BUDGET, epochs=1))
+FEW = Plan(stages=("random", "tpe"), trials=3, budget=replace(BUDGET, epochs=1))
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +149,7 @@ def small(digits, tmp_path_factory) -> tuple[Path, pd.DataFrame]:
     place = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as environment:
         in_cache(environment, place)
-        return place, run_study(SMALL, digits, workers=2)
+        return place, run_study(FEW, digits, workers=2)
 
 
 def in_cache(environment: pytest.MonkeyPatch, place: Path) -> None:
@@ -334,14 +171,14 @@ def seconds(frame: pd.DataFrame) -> list[float]:
 
 def test_more_trials_only_add_trials_and_a_complete_study_computes_nothing(with_small, digits):
     assert with_small.attrs["computed"] == 6
-    more = run_study(replace(SMALL, trials=4), digits)
+    more = run_study(replace(FEW, trials=4), digits)
     assert len(more) == 8 and more.attrs["computed"] <= 2
     for stage in ("random", "tpe"):
         assert seconds(more[more["stage"] == stage])[:3] == seconds(with_small[with_small["stage"] == stage])
-    again = run_study(SMALL, digits)
+    again = run_study(FEW, digits)
     assert again.attrs["computed"] == 0
     pd.testing.assert_frame_equal(with_small, again)
-    assert run_study(replace(SMALL, stages=("random",), trials=1, seed=14), digits).attrs["computed"] == 1
+    assert run_study(replace(FEW, stages=("random",), trials=1, seed=14), digits).attrs["computed"] == 1
 
 
 def test_a_complete_study_starts_no_process_and_no_tensorflow(with_small):
@@ -352,8 +189,8 @@ from lab_utils.data import load_mnist
 from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.plan import Plan
 from lab_utils.study.run import run_study
-budget = Budget(**{asdict(SMALL.budget)!r})
-plan = Plan(stages={SMALL.stages!r}, trials={SMALL.trials}, budget=budget)
+budget = Budget(**{asdict(FEW.budget)!r})
+plan = Plan(stages={FEW.stages!r}, trials={FEW.trials}, budget=budget)
 frame = run_study(plan, Digits.of(load_mnist("embedded"), budget), workers=2)
 assert frame.attrs["computed"] == 0 and "tensorflow" not in sys.modules and not multiprocessing.active_children()
 """
@@ -362,14 +199,14 @@ assert frame.attrs["computed"] == 0 and "tensorflow" not in sys.modules and not 
 
 def test_two_processes_find_what_one_finds(small, digits):
     """The same trials, TPE's proposals included; how many threads share the sums decides their last bits."""
-    one, two = run_study(SMALL, digits), small[1]
+    one, two = run_study(FEW, digits), small[1]
     planned = ["stage", "trial", "state", *SETTING_NAMES, "seed"]
     pd.testing.assert_frame_equal(one[planned], two[planned])
     np.testing.assert_allclose(one["error"], two["error"], rtol=1e-3)
 
 
 def test_other_digits_or_another_budget_are_another_study(own_cache, digits):
-    plan = replace(SMALL, stages=("random",), trials=1)
+    plan = replace(FEW, stages=("random",), trials=1)
     run_study(plan, digits)
     other = replace(digits, train=digits.train[::-1].copy())
     assert run_study(plan, other).attrs["computed"] == 1
@@ -386,22 +223,22 @@ def test_tpe_stops_what_is_worse_than_the_median(digits):
 
 def test_a_finished_study_is_exported_once_and_grows(tmp_path, with_small, digits):
     address = f"sqlite:///{tmp_path / 'x.db'}"
-    run_study(SMALL, digits, address)
-    frame = run_study(replace(SMALL, trials=4), digits, address)
-    for stage in SMALL.stages:
+    run_study(FEW, digits, address)
+    frame = run_study(replace(FEW, trials=4), digits, address)
+    for stage in FEW.stages:
         trials = optuna.load_study(storage=address, study_name=f"post-lab/{stage}").get_trials()
         rows = frame[frame["stage"] == stage]
         assert [trial.user_attrs["number"] for trial in trials] == list(range(4))
         assert [trial.value for trial in trials] == pytest.approx(rows["error"].tolist())
         assert [trial.params["code_size"] for trial in trials] == rows["code_size"].tolist()
     with pytest.raises(LabError, match="another study"):
-        run_study(replace(SMALL, trials=1, seed=14), digits, address)
+        run_study(replace(FEW, trials=1, seed=14), digits, address)
 
 
 @pytest.mark.parametrize("address", ["sqlite:////nowhere/x.db", "bogus", "postgresql://me:secret@127.0.0.1:1/x"])
 def test_a_database_that_cannot_be_used_is_named_without_its_password(with_small, digits, address):
     with pytest.raises(LabError, match="storage") as raised:
-        run_study(replace(SMALL, stages=("random",), trials=1), digits, address)
+        run_study(replace(FEW, stages=("random",), trials=1), digits, address)
     assert "secret" not in str(raised.value) and raised.value.__suppress_context__
 
 
@@ -450,17 +287,30 @@ def test_a_study_whose_processes_are_killed_goes_on(tmp_path, own_cache):
     assert trials.groupby("stage")["trial"].apply(sorted).tolist() == [list(range(5))] * 2
 
 
+POST_LAB = SMALL | {"trials": 2, "repeats": 2, "score_digits": 200, "workers": 1, "noise_kind": "speckle"}
+
+
 @pytest.fixture(scope="module")
-def whole(digits) -> pd.DataFrame:
-    """All six stages, on 600 digits, in two worker processes."""
-    return run_study(Plan(trials=4, repeats=2, budget=replace(BUDGET, epochs=1)), digits, workers=2)
+def made(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
+    """All six stages, as small as the post-lab can be, in two worker processes; and the cache that holds the trials."""
+    place = tmp_path_factory.mktemp("cache")
+    lab = settings.check("03_post_lab", POST_LAB)
+    plan = Plan.from_settings(lab, STAGES)
+    with pytest.MonkeyPatch.context() as environment:
+        in_cache(environment, place)
+        return place, run_study(plan, Digits.of(load_mnist("embedded", lab.seed), plan.budget), workers=2)
+
+
+@pytest.fixture
+def whole(made) -> pd.DataFrame:
+    return made[1]
 
 
 def test_every_stage_has_its_trials_once_and_the_searches_equal_budgets(whole):
     assert list(whole.columns) == list(COLUMNS)
     assert list(dict.fromkeys(whole["stage"])) == list(STAGES)
     counts = whole.groupby("stage").size()
-    assert counts["grid"] == counts["random"] == counts["tpe"] == 4
+    assert counts["grid"] == counts["random"] == counts["tpe"] == 2
     assert counts["one-factor"] == 2 * (len(one_factor_settings("quick")) + 2), "the base has three times the seeds"
     assert not whole.duplicated(["stage", "trial"]).any()
     searched = whole["stage"].isin(("grid", "random", "tpe"))
@@ -518,3 +368,26 @@ def test_the_csv_holds_every_trial(whole, tmp_path):
     assert list(back.columns) == list(COLUMNS)
     np.testing.assert_allclose(back["error"], whole["error"], rtol=1e-5)
     assert [len(str(curve).split()) for curve in back["curve"]] == whole["curve"].map(len).tolist()
+
+
+# The notebook
+
+
+def test_the_post_lab_again_and_again_and_its_exercises(tmp_path, made, monkeypatch):
+    """It finds in the cache what a study of the same settings has computed."""
+    in_cache(monkeypatch, made[0])
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    address = f"sqlite:///{tmp_path / 'study.db'}"
+    with student("03_post_lab", tmp_path, **POST_LAB, storage=address) as at_work:
+        first = at_work.run_all(twice=True)
+        told(first)
+        assert same(first, at_work.run_all()) and at_work.ask('study.attrs["computed"]') == "0"
+        at_work.set(trials=4)
+        more = at_work.run_only("parameters", "imports", "study", "study-facts", "search-reading", "test", "record")
+        searches, rest = 3 * (4 - 2), 4 + 2  # new trials of each search; what is confirmed and tested of them anew
+        assert 4 <= int(at_work.ask('study.attrs["computed"]')) <= searches + rest
+        best = 'tables.seeds_mean(study[study.stage == "one-factor"], "{}").index[0]'
+        for score in ("probe", "error"):
+            assert at_work.ask(best.format(score)).startswith("Setting(")
+    facts = {fact["id"]: fact["measured"] for fact in more["record"][0][RECORD_MIME]["facts"]}
+    assert facts["every-trial-once"] == 0 and len(facts) == 4
