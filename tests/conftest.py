@@ -24,7 +24,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-LONGEST = ("03_post_lab.ipynb", "02_in_lab.ipynb", "04_beyond.ipynb", "01_pre_lab.ipynb", "test_study.py")
+LONGEST = ("03_post_lab.ipynb", "02_in_lab.ipynb", "01_pre_lab.ipynb", "test_study.py")
 LONGEST += ("test_in_lab.py", "test_machines.py", "test_report_explosive.py", "test_course.py")
 
 

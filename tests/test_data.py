@@ -572,12 +572,13 @@ def test_npm_pack_for_real_from_a_registry_on_the_loopback(loopback, full_archiv
 @needs_npm
 def test_a_network_that_never_answers_is_given_up_and_remembered(loopback, monkeypatch):
     monkeypatch.setattr(network, "NO_PROGRESS_SECONDS", 2.0)
+    others = set(psutil.Process().children(recursive=True))
     start = time.monotonic()
     provenance = data.load_mnist().provenance
     assert 4 <= time.monotonic() - start < 20
     assert provenance.source == "embedded"
     assert [reason.rpartition(": ")[2] for reason in provenance.skipped[1:]] == ["no progress for 2 s."] * 2
-    assert not psutil.Process().children(recursive=True)
+    assert set(psutil.Process().children(recursive=True)) <= others
 
     hits = loopback.hits.copy()
     assert data.load_mnist().provenance.source == "embedded"  # remembered by this process

@@ -1,6 +1,5 @@
 """The study: its space, plans that resume, a small study from end to end, its tables, and its notebook."""
 
-import os
 import subprocess
 import sys
 import time
@@ -143,13 +142,35 @@ def test_searches_draw_their_own_settings_and_more_trials_only_add_some():
 FEW = Plan(stages=("random", "tpe"), trials=3, budget=replace(BUDGET, epochs=1))
 
 
+PROGRAM = f"""
+from lab_utils.data import load_mnist
+from lab_utils.study.digits import Budget, Digits
+from lab_utils.study.plan import Plan
+from lab_utils.study.run import run_study
+
+if __name__ == "__main__":
+    budget = Budget(**{asdict(FEW.budget)!r})
+    plan = Plan(stages={FEW.stages!r}, trials={FEW.trials}, budget=budget)
+    print(run_study(plan, Digits.of(load_mnist("embedded"), budget), workers=2).attrs["computed"])
+"""
+
+
 @pytest.fixture(scope="module")
-def small(digits, tmp_path_factory) -> tuple[Path, pd.DataFrame]:
-    """A small study, made by two processes, and the cache that holds its trials."""
+def small(tmp_path_factory) -> Path:
+    """The cache of a small study that two processes were at work on when it was killed."""
     place = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as environment:
         in_cache(environment, place)
-        return place, run_study(FEW, digits, workers=2)
+        parent = subprocess.Popen([sys.executable, "-c", PROGRAM])
+    until = time.monotonic() + 150
+    while len(list((place / "results").glob("*.entry"))) < 2:
+        assert parent.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    family = psutil.Process(parent.pid).children(recursive=True)
+    parent.kill()
+    parent.wait()
+    assert len(family) >= 2 and psutil.wait_procs(family, timeout=10)[1] == []
+    return place
 
 
 def in_cache(environment: pytest.MonkeyPatch, place: Path) -> None:
@@ -157,11 +178,19 @@ def in_cache(environment: pytest.MonkeyPatch, place: Path) -> None:
     environment.setenv("DAE_LAB_CACHE", str(place))
 
 
+@pytest.fixture(scope="module")
+def finished(small, digits) -> pd.DataFrame:
+    """The killed study, run again to its end by two processes."""
+    with pytest.MonkeyPatch.context() as environment:
+        in_cache(environment, small)
+        return run_study(FEW, digits, workers=2)
+
+
 @pytest.fixture
-def with_small(small, monkeypatch) -> pd.DataFrame:
+def with_small(small, finished, monkeypatch) -> pd.DataFrame:
     """The small study, with its trials in the cache."""
-    in_cache(monkeypatch, small[0])
-    return small[1]
+    in_cache(monkeypatch, small)
+    return finished
 
 
 def seconds(frame: pd.DataFrame) -> list[float]:
@@ -169,8 +198,13 @@ def seconds(frame: pd.DataFrame) -> list[float]:
     return frame["seconds"].tolist()
 
 
+def test_a_study_that_was_killed_goes_on(finished):
+    """Its processes ended with it; run again, it computes what had not been finished, and every trial is there once."""
+    assert 0 < finished.attrs["computed"] <= 4
+    assert finished.groupby("stage")["trial"].apply(sorted).tolist() == [[0, 1, 2]] * 2
+
+
 def test_more_trials_only_add_trials_and_a_complete_study_computes_nothing(with_small, digits):
-    assert with_small.attrs["computed"] == 6
     more = run_study(replace(FEW, trials=4), digits)
     assert len(more) == 8 and more.attrs["computed"] <= 2
     for stage in ("random", "tpe"):
@@ -182,24 +216,15 @@ def test_more_trials_only_add_trials_and_a_complete_study_computes_nothing(with_
 
 
 def test_a_complete_study_starts_no_process_and_no_tensorflow(with_small):
-    program = f"""
-import sys, multiprocessing
-from lab_utils import settings
-from lab_utils.data import load_mnist
-from lab_utils.study.digits import Budget, Digits
-from lab_utils.study.plan import Plan
-from lab_utils.study.run import run_study
-budget = Budget(**{asdict(FEW.budget)!r})
-plan = Plan(stages={FEW.stages!r}, trials={FEW.trials}, budget=budget)
-frame = run_study(plan, Digits.of(load_mnist("embedded"), budget), workers=2)
-assert frame.attrs["computed"] == 0 and "tensorflow" not in sys.modules and not multiprocessing.active_children()
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    nothing = "\n    import sys, multiprocessing"
+    nothing += "\n    assert 'tensorflow' not in sys.modules and not multiprocessing.active_children()\n"
+    done = subprocess.run([sys.executable, "-c", PROGRAM + nothing], check=True, capture_output=True, timeout=120)
+    assert done.stdout.strip() == b"0"
 
 
-def test_two_processes_find_what_one_finds(small, digits):
+def test_two_processes_find_what_one_finds(finished, digits):
     """The same trials, TPE's proposals included; how many threads share the sums decides their last bits."""
-    one, two = run_study(FEW, digits), small[1]
+    one, two = run_study(FEW, digits), finished
     planned = ["stage", "trial", "state", *SETTING_NAMES, "seed"]
     pd.testing.assert_frame_equal(one[planned], two[planned])
     np.testing.assert_allclose(one["error"], two["error"], rtol=1e-3)
@@ -242,63 +267,18 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(with_small
     assert "secret" not in str(raised.value) and raised.value.__suppress_context__
 
 
-STUDY = """
-import sys
-from pathlib import Path
-from lab_utils import settings
-from lab_utils.data import load_mnist
-from lab_utils.study.plan import Plan
-from lab_utils.study.tables import csv
-from lab_utils.study.digits import Budget, Digits
-from lab_utils.study.run import run_study
-
-if __name__ == "__main__":
-    budget = Budget(train_digits=400, epochs=1, score_digits=200, probe_digits=200, width=16)
-    plan = Plan(stages=("random", "tpe"), trials=5, budget=budget)
-    frame = run_study(plan, Digits.of(load_mnist("embedded"), budget), workers=2)
-    Path(sys.argv[1]).write_bytes(csv(frame))
-    print(frame.attrs["computed"])
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-def test_a_study_whose_processes_are_killed_goes_on(tmp_path, own_cache):
-    """A worker that is killed is replaced; a parent that is killed takes its workers along, and is run again."""
-    command = [sys.executable, "-c", STUDY, str(tmp_path / "trials.csv")]
-    killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-    def family_after(entries: int) -> list[psutil.Process]:
-        until = time.monotonic() + 150
-        while len(list((own_cache / "results").glob("*.entry"))) < entries:
-            assert killed.poll() is None and time.monotonic() < until
-            time.sleep(0.05)
-        return psutil.Process(killed.pid).children(recursive=True)
-
-    first = family_after(2)
-    next(each for each in first if "multiprocessing.spawn" in " ".join(each.cmdline())).kill()
-    family = first + family_after(4)
-    killed.kill()
-    killed.wait()
-    assert psutil.wait_procs(family, timeout=10)[1] == []
-    assert not (tmp_path / "trials.csv").exists()
-    done = subprocess.run(command, check=True, timeout=200, stdout=subprocess.PIPE, text=True)
-    assert 0 < int(done.stdout) <= 6
-    trials = pd.read_csv(tmp_path / "trials.csv")
-    assert trials.groupby("stage")["trial"].apply(sorted).tolist() == [list(range(5))] * 2
-
-
 POST_LAB = SMALL | {"trials": 2, "repeats": 2, "score_digits": 200, "workers": 1, "noise_kind": "speckle"}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
-    """All six stages, as small as the post-lab can be, in two worker processes; and the cache that holds the trials."""
+    """All six stages, as small as the post-lab can be; and the cache that holds the trials."""
     place = tmp_path_factory.mktemp("cache")
     lab = settings.check("03_post_lab", POST_LAB)
     plan = Plan.from_settings(lab, STAGES)
     with pytest.MonkeyPatch.context() as environment:
         in_cache(environment, place)
-        return place, run_study(plan, Digits.of(load_mnist("embedded", lab.seed), plan.budget), workers=2)
+        return place, run_study(plan, Digits.of(load_mnist("embedded", lab.seed), plan.budget))
 
 
 @pytest.fixture
