@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 os.environ["DAE_LAB_USE_CACHE"] = "0"
-if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # threads that outnumber the cores spin for minutes
+SHARE = str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+"""Cores of each of pytest's workers."""
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # threads that outnumber the cores spin for minutes
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ[name] = str(max(1, (os.cpu_count() or 1) // int(processes)))
+        os.environ[name] = SHARE
 # A background job of a script has SIGINT ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 faulthandler.enable()
@@ -31,3 +33,12 @@ LONGEST += ("test_in_lab.py", "test_machines.py", "test_report_explosive.py", "t
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files come first, so that no worker is left alone with one of them at the end."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A notebook that is compared spreads over no more cores than its worker has."""
+    if item.path.suffix == ".ipynb":
+        os.environ["LOKY_MAX_CPU_COUNT"] = SHARE
+    else:
+        os.environ.pop("LOKY_MAX_CPU_COUNT", None)
