@@ -28,6 +28,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 LONGEST = ("03_post_lab.ipynb", "02_in_lab.ipynb", "01_pre_lab.ipynb", "test_study.py")
 LONGEST += ("test_in_lab.py", "test_machines.py", "test_report_explosive.py", "test_course.py")
+LONGEST += ("test_verdicts.py", "test_running.py", "test_repeat.py", "test_report_hostile.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

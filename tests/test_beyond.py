@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from ipywidgets import fixed, interactive
-from small_notebooks import run_twice
 
-from lab_utils import beyond, data, facts, metrics, settings
+from lab_utils import beyond, data, metrics, settings
 from lab_utils.beyond import readings
 from lab_utils.beyond.scores import CODE_SIZE, auroc
 from lab_utils.cli import main
@@ -348,17 +347,6 @@ def test_exercise_5_by_its_ink_a_one_is_noticed(experiment):
 
 
 # The notebook ----------------------------------------------------------------------------------------------------
-
-
-def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache):
-    given = {"data_source": "embedded", "seed": 5, "noise_level": 0.3, "train_digits": 500, "epochs": 1, "repeats": 2}
-    given |= {"test_digits": 200, "drawn_digits": 10, "student_id": "0012345"}
-    cells = run_twice(NOTEBOOK, tmp_path, given)
-    record = cells["record"].outputs[0].data[facts.RECORD_MIME]
-    assert record["data"]["subset"] is True and len(record["facts"]) >= 10
-    shown = {name: [output.get("data") for output in cell.get("outputs", [])] for name, cell in cells.items()}
-    again = [name for name in shown if f"{name}-again" in shown and name != "play"]
-    assert len(again) > 20 and all(shown[name] == shown[f"{name}-again"] for name in again)
 
 
 def test_it_asks_for_no_answer():
