@@ -11,6 +11,13 @@ from test_marks import HOSTILE, ITEMS, NAMES, class_of
 from lab_utils.course.collected import read_collected, write_collected
 from lab_utils.course.marks import open_marks
 
+SLOW = """() => {
+    const plain = window.fetch;
+    window.fetch = (...given) => new Promise(done => setTimeout(() => done(plain(...given)), 100));
+}"""
+"""A machine so slow that what was typed is still being saved when the next key is pressed."""
+SAVED = "() => new Promise(done => { const look = () => sending ? setTimeout(look, 20) : done(); look(); })"
+"""Resolved when nothing waits to be saved."""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -23,12 +30,14 @@ def folder(tmp_path) -> Path:
 def test_marks_by_keyboard_survive_a_kill_and_a_reload(folder, open_page):
     with served(folder) as address:
         page = open_page(address)
+        page.evaluate(SLOW)
         expect(page.locator("#answer")).to_have_text(f"{HOSTILE} {ITEMS[0]}")
         press(page, "2", ".", "j", "f", "j", "1", "c")
         page.keyboard.type("Say why: 3 words.")
         press(page, "Escape", "s", "k", "Alt+1", "r")
         page.keyboard.type("<b>Clear</b>")
         press(page, "Escape", "J", "9")  # 9 is more than the question has
+        page.evaluate(SAVED)  # what was typed before, and the refusal stays to be read
         expect(page.locator("#saved")).to_contain_text("9 is no mark")
         press(page, "n", "n")  # the last student of this question who has handed in, then the next question
         expect(page.locator("#where")).to_contain_text(ITEMS[2])

@@ -4,6 +4,7 @@ const at = id => document.getElementById(id);
 let told, marks, phrases, item = 0, student = 0, digits = "", digitTime = 0;
 const waiting = new Map();  // changes that are not saved yet, the newest of each cell
 let sending = false;
+let refused = false;  // the last key gave no mark: what was said of it stays to be read until the next change
 
 const byItem = () => at("order").value === "item";
 const here = () => ({ who: told.students[student], what: told.items[item] });
@@ -26,6 +27,7 @@ function say(text, failed = false) {
 // Saving: at once, one request at a time; what changes meanwhile goes with the next.
 function change(column, value, draw = true) {
   const id = here().who.id, now = marks[id];
+  refused = false;
   if (column === "remark") now.remark = value;
   else if (column.startsWith("comment: ")) now.comments[column.slice(9)] = value;
   else if (value === null) delete now.marks[column];
@@ -40,7 +42,7 @@ async function send() {
   sending = true;
   while (waiting.size) {
     const [key, next] = waiting.entries().next().value;
-    say("saving …");
+    if (!refused) say("saving …");
     try {
       const reply = await fetch("marks", {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(next) });
@@ -48,7 +50,7 @@ async function send() {
       if (waiting.get(key) === next) waiting.delete(key);
       if (!reply.ok) { say(`Not saved: ${said.problem}`, true); await load(); break; }
       for (const [id, each] of Object.entries(said.students)) marks[id].total = each.total;
-      if (!waiting.size && !at("saved").classList.contains("failed")) say("saved");  // a refusal stays to be read
+      if (!waiting.size && !refused) say("saved");
       totals();
     } catch {
       say("Not saved: the command has ended. Start `dae-lab mark` again; this page keeps trying.", true);
@@ -149,6 +151,7 @@ function give(value) {
   const { what } = here();
   const steps = Math.round(value / told.step) * told.step;
   if (value < 0 || value > what.points || (steps !== value && value !== what.points)) {
+    refused = true;
     return say(`${value} is no mark: 0 to ${what.points} in steps of ${told.step}`, true);
   }
   change(what.id, value);
