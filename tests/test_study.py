@@ -13,12 +13,13 @@ import pandas as pd
 import psutil
 import pytest
 from students import SMALL, same, student, told
+from test_trial import BUDGET
 
 from lab_utils import settings
 from lab_utils.data import load_mnist
 from lab_utils.errors import LabError
 from lab_utils.facts import RECORD_MIME
-from lab_utils.study.digits import Budget, Digits
+from lab_utils.study.digits import Digits
 from lab_utils.study.plan import STAGES, Plan, choose, finalists
 from lab_utils.study.run import run_study
 from lab_utils.study.space import (
@@ -46,8 +47,6 @@ from lab_utils.study.tables import (
     learning_curves,
     pareto,
 )
-
-BUDGET = Budget(train_digits=600, epochs=2, score_digits=300, probe_digits=300, width=32)
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +139,6 @@ def test_searches_draw_their_own_settings_and_more_trials_only_add_some():
 
 
 FEW = Plan(stages=("random", "tpe"), trials=3, budget=replace(BUDGET, epochs=1))
-
-
 PROGRAM = f"""
 from lab_utils.data import load_mnist
 from lab_utils.study.digits import Budget, Digits

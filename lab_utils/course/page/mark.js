@@ -53,6 +53,7 @@ async function send() {
       if (!waiting.size && !refused) say("saved");
       totals();
     } catch {
+      refused = false;
       say("Not saved: the command has ended. Start `dae-lab mark` again; this page keeps trying.", true);
       setTimeout(send, 2000);
       break;

@@ -1,16 +1,18 @@
-"""Tests train for real, and leave the user's cache of results alone."""
+"""For tests and compared notebooks alike: they train for real, and leave the user's cache of results alone."""
 
 import faulthandler
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 os.environ["DAE_LAB_USE_CACHE"] = "0"
-SHARE = str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+SHARE = str(max(1, (os.cpu_count() or 1) // WORKERS))
 """Cores of each of pytest's workers."""
-if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # threads that outnumber the cores spin for minutes
+if WORKERS > 1:  # threads that outnumber the cores spin for minutes
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ[name] = SHARE
 # A background job of a script has SIGINT ignored, and so would every process that a test starts and interrupts.
@@ -36,10 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A notebook that is compared spreads over no more cores than its worker has."""
-    if item.path.suffix == ".ipynb":
-        os.environ["LOKY_MAX_CPU_COUNT"] = SHARE
-    else:
-        os.environ.pop("LOKY_MAX_CPU_COUNT", None)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """The kernel of a notebook that is compared, which starts here, has no more cores than its worker."""
+    with pytest.MonkeyPatch.context() as environment:
+        if WORKERS > 1 and item.path.suffix == ".ipynb":
+            environment.setenv("LOKY_MAX_CPU_COUNT", SHARE)
+        return (yield)
