@@ -16,7 +16,7 @@ import pytest
 from pypdf import PdfReader
 from small_notebooks import job_processes, make_notebook, make_series
 
-from lab_utils import files
+from lab_utils import files, machine
 from lab_utils.course.batch import run_class
 from lab_utils.course.names import folder_name
 from lab_utils.course.summary import SCRIPT
@@ -245,3 +245,43 @@ def test_interrupted_by_a_person_it_stops_at_once(tmp_path):
     batch.send_signal(signal.SIGINT)
     assert batch.wait(timeout=15) != 0
     assert psutil.wait_procs(processes, timeout=5)[1] == []
+
+
+def start_report(out: Path, notebooks: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "lab_utils", "report", "--notebooks", str(notebooks), "--out", str(out)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+ENDLESS = "import time; time.sleep(1000)"
+
+
+two_cores = pytest.mark.skipif(machine.cores() < 2, reason="one notebook at a time")
+
+
+@two_cores
+def test_a_notebook_that_fails_ends_those_beside_it_and_is_named(tmp_path):
+    report = start_report(tmp_path / "out", make_series(tmp_path / "n", lab=ENDLESS, post="1 / 0"))
+    _, told = report.communicate(timeout=100)
+    assert report.returncode == 1 and "03_post_lab: cell" in told and "ZeroDivisionError" in told
+    assert "03_post_lab.failed.ipynb" in {path.name for path in (tmp_path / "out").iterdir()}
+    assert list(files.home().glob("scratch/*")) == []
+
+
+@two_cores
+def test_a_report_that_is_interrupted_stops_at_once_and_goes_on_with_what_was_done(tmp_path):
+    count, waits = tmp_path / "count", tmp_path / "waits"
+    waits.touch()
+    endless = f"import time\nfrom pathlib import Path\nwhile Path({str(waits)!r}).exists():\n    time.sleep(0.1)"
+    notebooks = make_series(tmp_path / "n", post=f"open({str(count)!r}, 'a').write('x')", lab=endless, pre=endless)
+    report, until = start_report(tmp_path / "out", notebooks), time.monotonic() + 100
+    while not (tmp_path / "out" / "03_post_lab.ipynb").exists() or len(job_processes(report.pid)) < 4:
+        assert report.poll() is None and time.monotonic() < until
+        time.sleep(0.1)
+    processes = job_processes(report.pid)
+    report.send_signal(signal.SIGINT)
+    report.communicate(timeout=15)
+    assert report.returncode != 0 and psutil.wait_procs(processes, timeout=5)[1] == []
+    assert list(files.home().glob("scratch/*")) == []
+    waits.unlink()
+    assert start_report(tmp_path / "out", notebooks).wait(timeout=100) == 0
+    assert count.read_text() == "x" and {path.name for path in (tmp_path / "out").iterdir()} > NOTEBOOK_FILES

@@ -6,7 +6,7 @@ from typing import Any
 
 import nbformat
 
-from lab_utils import files
+from lab_utils import files, machine
 from lab_utils.course.batch import find_notebooks
 from lab_utils.course.student import Job, Progress, Result, run_student
 from lab_utils.running.limits import shared_limits
@@ -68,7 +68,7 @@ def make_report(
     options: dict[str, Any] | None = None,
     on_progress: Progress | None = None,
 ) -> Result:
-    """Run the notebooks and make the report in ``out``; what has not changed is not run again.
+    """Run the notebooks, side by side, and make the report in ``out``; what has not changed is not run again.
 
     Parameters
     ----------
@@ -102,7 +102,8 @@ def make_report(
     series = for_series(list(sources), parameters)
     refuse_uncovered((f"parameter {name}", text) for name, text in parameters.items())
     identity = [parameters.get(name, "") for name in ("student_id", "student_name")]
-    limits = shared_limits(1, None, minutes)
-    place = out.expanduser().resolve()
-    job = Job(*identity, place, sources, series, limits, fresh, options or {}, Path(notebooks).resolve())
+    at_once = min(len(sources), machine.cores())
+    limits = shared_limits(at_once, None, minutes)
+    place, pictures = out.expanduser().resolve(), Path(notebooks).resolve()
+    job = Job(*identity, place, sources, series, limits, fresh, options or {}, pictures, at_once)
     return run_student(job, on_progress=on_progress)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +47,8 @@ class Job:
         Of ``report.build``: its ``length``, ``code_appendix``, ``docx``.
     pictures : Path, optional
         Where the pictures lie that an answer names: the folder of the notebooks.
+    at_once : int
+        Notebooks that run side by side, each within ``limits``.
     """
 
     student_id: str
@@ -56,6 +60,7 @@ class Job:
     fresh: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     pictures: Path | None = None
+    at_once: int = 1
 
 
 @dataclass(frozen=True)
@@ -153,11 +158,9 @@ def held(folder: Path):
 
 
 def _run(job: Job, on_progress: Progress | None) -> Result:
-    outcomes: dict[str, Outcome] = {}
     aside: list[Path | None] = []
-    for name in job.sources:
-        told = (lambda cell, cells, name=name: on_progress(name, cell, cells)) if on_progress else None
-        outcome = outcomes[name] = obtain(job, name, told, aside)
+    outcomes = _outcomes(job, on_progress, aside)
+    for name, outcome in outcomes.items():
         if outcome.status != "complete":
             message = f"{name}: {outcome.message}"
             return Result(job.student_id, job.name, job.folder, outcome.status, message, set_aside=_kept(aside))
@@ -186,41 +189,68 @@ def _kept(aside: list[Path | None]) -> tuple[Path, ...]:
     return tuple(path for path in aside if path)
 
 
-def obtain(
-    job: Job, name: str, on_progress: Callable[[int, int], None] | None = None, aside: list[Path | None] | None = None
-) -> Outcome:
+class _Stopped(Exception):
+    """Another notebook has failed, or the person who waits has had enough."""
+
+
+def _outcomes(job: Job, on_progress: Progress | None, aside: list[Path | None]) -> dict[str, Outcome]:
+    """Execute the notebooks of a job; one that does not complete, or Ctrl-C, ends the others within a moment."""
+    stop = threading.Event()
+
+    def execute(name: str) -> Outcome:
+        def told(cell: int, cells: int) -> None:
+            if stop.is_set():
+                raise _Stopped
+            if on_progress:
+                on_progress(name, cell, cells)
+
+        if stop.is_set():
+            raise _Stopped
+        return _executed(job, name, told)
+
+    longest_first = sorted(job.sources, reverse=job.at_once > 1)
+    outcomes: dict[str, Outcome] = {}
+    with ThreadPoolExecutor(job.at_once) as threads:
+        waiting = {threads.submit(execute, name): name for name in longest_first}
+        try:
+            for ended in as_completed(waiting):
+                name = waiting[ended]
+                outcomes[name] = ended.result()
+                aside.append(_put(job, name, outcomes[name]))
+                if outcomes[name].status != "complete":
+                    break
+        finally:
+            stop.set()
+    return {name: outcomes[name] for name in job.sources if name in outcomes}
+
+
+def obtain(job: Job, name: str) -> tuple[Outcome, Path | None]:
     """Execute one notebook of a job, unless that was done, and put it into the job's folder.
 
-    Parameters
-    ----------
-    job : Job
-    name : str
-        The notebook.
-    on_progress : callable, optional
-        As in ``run_notebook``.
-    aside : list, optional
-        Gets the path of a file that a person had changed, and that was set aside.
+    Returns
+    -------
+    Outcome, Path or None
+        And where a file is now found that a person had changed, and that was set aside.
     """
-    source = nbformat.reads(job.sources[name], as_version=4)
+    outcome = _executed(job, name)
+    return outcome, _put(job, name, outcome)
+
+
+def _executed(job: Job, name: str, on_progress: Callable[[int, int], None] | None = None) -> Outcome:
+    source, earlier = nbformat.reads(job.sources[name], as_version=4), job.folder / f"{name}.ipynb"
+    how = {"earlier": earlier, "fresh": job.fresh, "on_progress": on_progress}
+    return run_notebook(source, name, job.parameters[name], job.limits, **how)
+
+
+def _put(job: Job, name: str, outcome: Outcome) -> Path | None:
+    """Put an executed notebook into the job's folder; where a file is now found that a person had changed."""
     place, failed = job.folder / f"{name}.ipynb", job.folder / f"{name}.failed.ipynb"
-    outcome = run_notebook(
-        source,
-        name,
-        job.parameters[name],
-        job.limits,
-        earlier=place,
-        fresh=job.fresh,
-        on_progress=on_progress,
-    )
-    complete = outcome.status == "complete"
+    complete, aside = outcome.status == "complete", None
     if outcome.notebook is not None:
-        content = nbformat.writes(outcome.notebook).encode()
-        was_there = files.put(place if complete else failed, content)
-        if aside is not None:
-            aside.append(was_there)
+        aside = files.put(place if complete else failed, nbformat.writes(outcome.notebook).encode())
     if complete and failed.exists() and files.is_ours(failed):
         failed.unlink()
-    return outcome
+    return aside
 
 
 def _report(job: Job, outcomes: dict[str, Outcome]) -> tuple[dict[str, Any], dict[str, bytes], bool]:

@@ -97,13 +97,12 @@ def run_point(job: Job, _: Any = None) -> Result:
     (notebook,) = job.sources
     try:
         with held(job.folder):
-            aside: list[Path | None] = []
-            outcome = obtain(job, notebook, aside=aside)
+            outcome, aside = obtain(job, notebook)
     except LabError as error:
         return Result("", job.name, job.folder, "error", str(error))
     except OSError as error:
         return Result("", job.name, job.folder, "error", str(explained(error)))
-    set_aside = tuple(filter(None, aside))
+    set_aside = (aside,) if aside else ()
     if outcome.status != "complete":
         return Result("", job.name, job.folder, outcome.status, outcome.message, set_aside=set_aside)
     records, seconds = {notebook: record_of(outcome.notebook)}, {notebook: outcome.seconds}

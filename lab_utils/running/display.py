@@ -33,9 +33,6 @@ class CellBars:
             Cells behind it, and all there are.
         """
         if notebook not in self.bars:
-            for bar in self.bars.values():  # the notebooks before it are through
-                bar.update(bar.total - bar.n)
-                bar.close()
             quiet = {} if sys.stderr.isatty() else {"mininterval": 10}
             self.bars[notebook] = tqdm(desc=notebook, total=cells, unit="cell", file=sys.stderr, **quiet)
         bar = self.bars[notebook]

@@ -170,7 +170,10 @@ def _run_child(
         finally:
             kill_job(mark)
             child.wait()
-    return _verdict(scratch, timed_out, seconds, child.returncode)
+    verdict = _verdict(scratch, timed_out, seconds, child.returncode)
+    if on_progress and verdict[0] == "complete":
+        on_progress(cells := _progress(scratch)[1], cells)
+    return verdict
 
 
 def _verdict(scratch: Path, timed_out: bool, seconds: float, exit_code: int) -> tuple[str, str]:
