@@ -102,10 +102,17 @@ def tune(baseline: Baseline, train: Examples, validation: Examples, recalibrated
     -------
     Tuned
     """
+    return _chosen(baseline, train, _tried(baseline, train, validation), recalibrated)
+
+
+def _tried(baseline: Baseline, train: Examples, validation: Examples) -> pd.DataFrame:
     grid = [{name: str(value) for name, value in setting.items()} for setting in baseline.grid]
     inputs = ["tune", baseline.name, grid, train, validation]
-    table = cache.remember_table(lambda: _try_all(baseline, train, validation), __name__, inputs)
-    table = table[table["recalibrated"] == recalibrated].drop(columns="recalibrated").reset_index(drop=True)
+    return cache.remember_table(lambda: _try_all(baseline, train, validation), __name__, inputs)
+
+
+def _chosen(baseline: Baseline, train: Examples, tried: pd.DataFrame, recalibrated: bool) -> Tuned:
+    table = tried[tried["recalibrated"] == recalibrated].drop(columns="recalibrated").reset_index(drop=True)
     place = table["mse"].argmin()
     best, slope, offset = baseline.grid[place], *table.loc[place, ["slope", "offset"]]
     denoise = baseline.fitted(train, best)
@@ -137,9 +144,9 @@ def _try_all(baseline: Baseline, train: Examples, validation: Examples) -> pd.Da
 
 def tune_all(train: Examples, validation: Examples) -> list[Tuned]:
     """Every baseline that is defined for this kind of noise, tuned; the filters recalibrated as well."""
-    methods = all_baselines(train.kind)
-    used = [tune(baseline, train, validation) for baseline in methods]
-    return used + [tune(baseline, train, validation, recalibrated=True) for baseline in methods if not baseline.learns]
+    methods = [(baseline, train, _tried(baseline, train, validation)) for baseline in all_baselines(train.kind)]
+    used = [_chosen(*method, recalibrated=False) for method in methods]
+    return used + [_chosen(*method, recalibrated=True) for method in methods if not method[0].learns]
 
 
 def all_baselines(kind: str = "gaussian") -> list[Baseline]:

@@ -272,8 +272,11 @@ def put(name: str, value: Value) -> None:
 
 
 def _refuse_foreign(place: Path) -> None:
-    """Make sure that a folder, if it is there, is empty or the cache's own."""
-    if place.is_dir() and not (place / TAG).exists() and any(place.iterdir()):
+    """Make sure that a folder, if it is there, is empty or the cache's own.
+
+    In this order: the tag is there before anything else is, also while another process begins the folder.
+    """
+    if place.is_dir() and any(place.iterdir()) and not (place / TAG).exists():
         raise LabError(
             f"'{place}' holds files that are not the cache's.",
             "an empty folder, or one that the lab has made",

@@ -23,6 +23,9 @@ WIDTH = 128
 PROBE_DIGITS = 2_000
 """Labelled training digits that the linear probe is fitted on."""
 
+SCORED = 1_000
+"""Validation digits that the loss is measured on after each epoch; all of them are measured at the end."""
+
 SMALL, LARGE = 8, 128
 """The code sizes that the manual's statement on the bottleneck is tested with."""
 
@@ -137,7 +140,7 @@ class Experiment:
             loss="mean_squared_error" if linear else "binary_crossentropy",
             seed=seed,
         )
-        return training.fit(model, self.train, self.validation, recipe, show_progress=show_progress)
+        return training.fit(model, self.train, self.validation[:SCORED], recipe, show_progress=show_progress)
 
     def _row(self, key: Key) -> tuple[float, float]:
         run, clean = self.trained[key], to_unit(self.validation)

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import nbformat
-import papermill
 import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lab_utils.manual import ANSWER_PROMPT
-from lab_utils.running import check
 from lab_utils.running.environment import JOB_MARK
 from lab_utils.running.limits import Limits
 from lab_utils.running.runner import Outcome, run_notebook
@@ -75,16 +73,3 @@ def _has_mark(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE and JOB_MARK in process.environ()
     except psutil.NoSuchProcess:
         return False
-
-
-def run_twice(notebook: Path, folder: Path, given: dict) -> dict[str, nbformat.NotebookNode]:
-    """Execute a notebook with every cell twice in place; its cells by id, the second of each with "-again" after it."""
-    doubled = nbformat.read(notebook, as_version=4)
-    for place, cell in reversed(list(enumerate(doubled.cells))):
-        if cell.cell_type == "code" and cell.id != "parameters":
-            doubled.cells.insert(place + 1, nbformat.v4.new_code_cell(cell.source, id=f"{cell.id}-again"))
-    nbformat.write(doubled, folder / "twice.ipynb")
-    out = folder / notebook.name
-    papermill.execute_notebook(folder / "twice.ipynb", out, given, progress_bar=False)
-    assert check.problems(out, notebook=notebook.stem, expected=given) == []
-    return {cell.id: cell for cell in nbformat.read(out, as_version=4).cells}

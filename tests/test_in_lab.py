@@ -11,9 +11,9 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from small_notebooks import run_twice
+from students import same, student, told_what
 
-from lab_utils import data, facts, features, metrics, models, training
+from lab_utils import data, features, metrics, models, training
 from lab_utils.noise import corrupt, to_unit
 from lab_utils.readings import in_lab as readings
 from lab_utils.readings.words import counted, told
@@ -115,7 +115,7 @@ def test_models_manual_is_program_1(ran):
 
 
 def run_of(psnr: float, seed: int = 1) -> Run:
-    return Run(None, Recipe(seed=seed), {"val_psnr": [psnr - 1, psnr]}, seconds=6.2)
+    return Run(None, Recipe(seed=seed), {"val_psnr": [psnr - 1, psnr]})
 
 
 def quality(psnr: float) -> pd.DataFrame:
@@ -214,10 +214,10 @@ def test_strips_that_differ_are_a_surprise_as_well():
 
 def test_readings_say_how_many_and_how_sure():
     one, two = (
-        readings.denoised(quality(9), quality(18), [Run(None, Recipe(), {"val_psnr": [18.0] * epochs}, seconds=1)]).data
+        readings.denoised(quality(9), quality(18), [Run(None, Recipe(), {"val_psnr": [18.0] * epochs})]).data
         for epochs in (1, 2)
     )
-    assert one.startswith("1 pass in") and two.startswith("2 passes in") and "seeds end" not in one
+    assert one.startswith("After 1 pass the") and two.startswith("After 2 passes the") and "seeds end" not in one
     assert "The seeds end 0.30 dB apart" in readings.denoised(quality(9), quality(18), [run_of(18), run_of(18.3)]).data
     assert counted(1, "value") == "1 value" and counted(6272, "value") == "6,272 values"
     assert told(metrics.mean_interval(np.array([1.0, 1.0])), "dB") == "**1.00** dB (95 % interval 1.00 to 1.00)"
@@ -286,18 +286,13 @@ def test_exercises_3_and_4_other_codes_and_other_masks_train_and_are_read():
 # The notebook ----------------------------------------------------------------------------------------------------
 
 
-def test_it_runs_with_other_parameters_and_every_cell_twice(tmp_path, own_cache):
-    given = {"data_source": "embedded", "seed": 5, "noise_kind": "masking", "noise_level": 0.4, "train_digits": 500}
-    given |= {"epochs": 1, "compact_epochs": 1, "repeats": 1, "test_digits": 200, "code_size": 8}
-    given |= {"static_noise": True, "student_id": "0012345"}
-    cells = run_twice(NOTEBOOK, tmp_path, given)
-    record = cells["record"].outputs[0].data[facts.RECORD_MIME]
-    assert record["settings"]["student_id"] == "0012345" and record["data"]["subset"] is True
-    assert len(record["facts"]) >= 8 and len(record["hypotheses"]) >= 3
-    assert "results are not full-MNIST results" in str(cells["data"].outputs)
-    shown = {name: [output.get("data") for output in cell.get("outputs", [])] for name, cell in cells.items()}
-    again = [name for name in shown if f"{name}-again" in shown]
-    assert len(again) == 24 and [name for name in again if shown[name] != shown[f"{name}-again"]] == []
+def test_it_runs_again_and_again_with_other_parameters(tmp_path, own_cache):
+    given = {"seed": 5, "noise_kind": "masking", "noise_level": 0.4, "compact_epochs": 1, "repeats": 1}
+    given |= {"test_digits": 200, "code_size": 8, "static_noise": True}
+    with student("02_in_lab", tmp_path, **given) as at_work:
+        first = at_work.run_all(twice=True)
+        told_what(first, facts=8)
+        assert same(first, at_work.run_all())
 
 
 def test_every_work_that_is_linked_is_listed():

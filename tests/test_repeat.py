@@ -1,21 +1,14 @@
 """The pre-lab is run as a student runs it: cells again and again, all of it again, and with its exercises done."""
 
-import pytest
-from students import same, student, told
+from students import same, student, told_what
 
 from lab_utils.facts import RECORD_MIME
 
 
-@pytest.fixture(autouse=True)
-def alone(own_cache, monkeypatch):
-    """Its kernel has a cache of its own, and no notebook is open in Jupyter."""
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-
-
-def test_the_pre_lab_again_and_again_and_its_exercises(tmp_path):
+def test_the_pre_lab_again_and_again_and_its_exercises(tmp_path, own_cache):
     with student("01_pre_lab", tmp_path) as at_work:
         first = at_work.run_all(twice=True)
-        told(first)
+        told_what(first)
         assert same(first, at_work.run_all())
         at_work.replace("q2-run", "[2, 8, 32, 128]", "[2, 8, 16, 32, 64, 128]")
         at_work.replace("q3-run", '"tanh"', '"sigmoid"')

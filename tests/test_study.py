@@ -12,7 +12,7 @@ import optuna
 import pandas as pd
 import psutil
 import pytest
-from students import SMALL, same, student, told
+from students import SMALL, same, student, told_what
 from test_trial import BUDGET
 
 from lab_utils import settings
@@ -353,11 +353,10 @@ def test_the_csv_holds_every_trial(whole, tmp_path):
 def test_the_post_lab_again_and_again_and_its_exercises(tmp_path, made, monkeypatch):
     """It finds in the cache what a study of the same settings has computed."""
     in_cache(monkeypatch, made[0])
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     address = f"sqlite:///{tmp_path / 'study.db'}"
     with student("03_post_lab", tmp_path, **POST_LAB, storage=address) as at_work:
         first = at_work.run_all(twice=True)
-        told(first)
+        told_what(first)
         assert same(first, at_work.run_all()) and at_work.ask('study.attrs["computed"]') == "0"
         at_work.set(trials=4)
         more = at_work.run_only("parameters", "imports", "study", "study-facts", "search-reading", "test", "record")

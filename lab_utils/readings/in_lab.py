@@ -51,11 +51,9 @@ def program(
 def denoised(before: pd.DataFrame, after: pd.DataFrame, runs: Sequence["Run"]) -> Markdown:
     """The quality of test digits (``metrics.quality``) before and after, and the runs, of which the first did it."""
     gain = metrics.paired_interval(after["psnr"], before["psnr"])
-    first = runs[0]
-    passes = counted(len(first.history["val_psnr"]), "pass", "passes")
-    kept = " (an equal run, trained earlier and kept)" if first.from_cache else ""
+    passes = counted(len(runs[0].history["val_psnr"]), "pass", "passes")
     text = (
-        f"{passes} in {first.seconds:.0f} s{kept}. On {counted(len(after), 'test digit')} the PSNR goes from "
+        f"After {passes} the PSNR of {counted(len(after), 'test digit')} goes from "
         f"{before['psnr'].mean():.2f} to **{after['psnr'].mean():.2f} dB**: by {told(gain, 'dB')}. SSIM goes from "
         f"{before['ssim'].mean():.2f} to {after['ssim'].mean():.2f}. "
     )

@@ -45,13 +45,12 @@ def space(profile: str) -> Markdown:
 
 
 def stages(trials: pd.DataFrame) -> Markdown:
-    """Trials of each stage: how they ended, and how long one took."""
+    """Trials of each stage, how they ended, and the passes over the training digits that they took."""
     by_stage = trials.groupby("stage", sort=False)
     counts = trials.groupby(["stage", "state"], sort=False).size().unstack(fill_value=0).rename_axis("stage")
     counts["diverged"] = by_stage["diverged"].sum().astype(int)
-    counts["seconds per trial"] = by_stage["seconds"].median().round(2)
-    told = f"{len(trials)} trials in {trials.seconds.sum():.0f} s of training."
-    return Markdown(f"{facts.table(counts)}\n\n{told}")
+    counts["passes"] = by_stage["epochs"].sum()
+    return Markdown(f"{facts.table(counts)}\n\n{len(trials)} trials in {trials['epochs'].sum()} passes.")
 
 
 def values(found: Effects, hyperparameter: str) -> Markdown:

@@ -2,13 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from lab_utils.cache import array_digest
 from lab_utils.errors import LabError
+from lab_utils.noise import corrupt, to_unit
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Budget:
     width: int = 128
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Digits:
     """The digits of a study: uint8 of shape (n, 28, 28), labels uint8 of shape (n,).
 
@@ -75,6 +76,14 @@ class Digits:
             split = getattr(mnist, name)
             arrays |= {name: split.digits[:size], f"{name}_labels": split.labels[:size]}
         return cls(**arrays)
+
+    @lru_cache(maxsize=16)  # noqa: B019  (a study has one of these, and its trials are all measured on the same noise)
+    def pairs(
+        self, split: str, budget: Budget, seed: int, start: int = 0, stop: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Noisy and clean digits of a part of a split, both (n, 28, 28, 1) float32; not to be written to."""
+        digits = getattr(self, split)[start:stop]
+        return corrupt(digits, budget.noise_kind, budget.noise_level, seed)[..., None], to_unit(digits)[..., None]
 
     @cached_property
     def checksum(self) -> str:

@@ -15,7 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from lab_utils.features import linear_probe
-from lab_utils.noise import corrupt, to_unit
+from lab_utils.noise import to_unit
 from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.space import Setting
 
@@ -132,8 +132,8 @@ def run_trial(
         seed=seed,
     )
     model = models.compact(seed, width=budget.width, **setting.model())
-    watch = _epoch_errors(*_pairs(digits.validation, budget, SCORE_NOISE), report)
-    some = _pairs(digits.train[:SIGNAL_DIGITS], budget, TRAIN_NOISE)
+    watch = _epoch_errors(*digits.pairs("validation", budget, SCORE_NOISE), report)
+    some = digits.pairs("train", budget, TRAIN_NOISE, stop=SIGNAL_DIGITS)
     scores = Scores(digits=len(getattr(digits, held_out)), vanish_before=_vanishing(_unit_errors(model, *some)))
     try:
         run = fit(model, digits.train, digits.validation, recipe, show_progress=False, callbacks=[watch])
@@ -202,20 +202,15 @@ def until_half(curve: list[tuple[int, float]], digits: np.ndarray) -> float:
         What was trained on.
     """
     ends, losses = np.array(curve, dtype=np.float64).T
-    middles = ends - np.diff(ends, prepend=0) / 2
-    below = np.flatnonzero(losses <= half_loss(digits))
+    middles, half = ends - np.diff(ends, prepend=0) / 2, half_loss(digits)
+    below = np.flatnonzero(losses <= half)
     if not len(below):
         return math.inf
     place = below[0]
     if place == 0:
         return float(middles[0] / len(digits))
     pair = slice(place - 1, place + 1)
-    return float(np.interp(-half_loss(digits), -losses[pair], middles[pair]) / len(digits))
-
-
-def _pairs(digits: np.ndarray, budget: Budget, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy and clean digits, both (n, 28, 28, 1) float32."""
-    return corrupt(digits, budget.noise_kind, budget.noise_level, seed)[..., None], to_unit(digits)[..., None]
+    return float(np.interp(-half, -losses[pair], middles[pair]) / len(digits))
 
 
 def _score_model(
@@ -223,12 +218,13 @@ def _score_model(
 ) -> None:
     from lab_utils.training import predict
 
-    target, labels = getattr(digits, held_out), getattr(digits, f"{held_out}_labels")
-    noisy, clean = _pairs(target, budget, SCORE_NOISE)
-    train_noisy, train_clean = _pairs(digits.train[: max(len(target), budget.probe_digits)], budget, TRAIN_NOISE)
+    labels = getattr(digits, f"{held_out}_labels")
+    noisy, clean = digits.pairs(held_out, budget, SCORE_NOISE)
+    seen = max(len(clean), budget.probe_digits)
+    train_noisy, train_clean = digits.pairs("train", budget, TRAIN_NOISE, stop=seen)
     codes, train_codes = predict(encoder, noisy), predict(encoder, train_noisy)
     scores.error = _error(predict(decoder, codes), clean)
-    scores.train_error = _error(predict(decoder, train_codes[: len(target)]), train_clean[: len(target)])
+    scores.train_error = _error(predict(decoder, train_codes[: len(clean)]), train_clean[: len(clean)])
     scores.gap = 100 * (scores.error / scores.train_error - 1)
     scores.of_mean_digit = scores.error / _error(to_unit(digits.train).mean(axis=0)[..., None], clean)
     scores.near_zero = float(np.mean(np.abs(codes) < NEAR_ZERO * np.sqrt(np.mean(codes**2))))
@@ -249,7 +245,7 @@ def _score_units(scores: Scores, model: Any, budget: Budget, digits: Digits) -> 
     """The units that no training digit moves, and how much of the error reaches the first of their layers."""
     alive: np.ndarray | bool = False
     for start in range(0, len(digits.train), DEAD_DIGITS):
-        errors = _unit_errors(model, *_pairs(digits.train[start : start + DEAD_DIGITS], budget, TRAIN_NOISE + start))
+        errors = _unit_errors(model, *digits.pairs("train", budget, TRAIN_NOISE + start, start, start + DEAD_DIGITS))
         if not start:
             scores.vanish_after = _vanishing([layer[:SIGNAL_DIGITS] for layer in errors])
         alive = alive | np.concatenate([layer.any(axis=0) for layer in errors])
