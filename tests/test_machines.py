@@ -89,20 +89,20 @@ import os
 from pathlib import Path
 if student_id == "0003":
     os._exit(1)
-if student_id == "0006":
+if student_id == "0004":
     Path("FILLER").unlink(missing_ok=True)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="needs a small disk of its own")
 def test_a_full_disk_under_the_summary_costs_no_student_a_report(tmp_path):
-    """Six students, one of whom dies; the disk of the summary is full until the last one makes room."""
+    """Four students, one of whom dies; the disk of the summary is full until the last one makes room."""
     out = tmp_path / "out"
     out.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", out]).returncode:
         pytest.skip("no disk can be mounted here")
     try:
-        students = [f"{number:04d}" for number in range(1, 7)]
+        students = [f"{number:04d}" for number in range(1, 5)]
         for student in students:
             (tmp_path / "elsewhere" / student).mkdir(parents=True)
             (out / student).symlink_to(tmp_path / "elsewhere" / student)
@@ -110,16 +110,16 @@ def test_a_full_disk_under_the_summary_costs_no_student_a_report(tmp_path):
             while True:
                 filler.write(bytes(4096))
         notebooks = make_series(tmp_path / "notebooks", post=BURST.replace("FILLER", str(out / "filler")))
-        names = ["Ann", "مُحَمَّد", "Dora", "Adébáyọ̀", "Li", "தமிழ்"]
+        names = ["Ann", "مُحَمَّد", "Dora", "தமிழ்"]
         rows = "".join(f"{student},{name}\n" for student, name in zip(students, names, strict=True))
         (tmp_path / "roster.csv").write_text("student_id,name\n" + rows, encoding="utf-8")
         done = command("batch", tmp_path / "roster.csv", "--notebooks", notebooks, "--out", out, cwd=tmp_path)
-        assert done.returncode == 1 and "5 of 6 complete" in done.stdout, done
-        assert done.stderr.count("The summary could not be written: No space left on device") == 5, done
+        assert done.returncode == 1 and "3 of 4 complete" in done.stdout, done
+        assert done.stderr.count("The summary could not be written: No space left on device") == 3, done
         with open(out / "summary.csv", encoding="utf-8-sig", newline="") as file:
             told = [(row["student_id"], row["name"], row["status"], row["message"]) for row in csv.DictReader(file)]
         assert [row[:2] for row in told] == list(zip(students, names, strict=True))
-        assert [row[2] for row in told] == ["complete", "complete", "died", *["complete"] * 3]
+        assert [row[2] for row in told] == ["complete", "complete", "died", "complete"]
         assert all(any((out / student).glob("*.pdf")) == (student != "0003") for student in students)
         assert "exit code 1" in told[2][3] or "Kernel died" in told[2][3], told[2]
     finally:
