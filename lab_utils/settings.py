@@ -172,7 +172,7 @@ class Beyond(Settings):
 
     profiles = {
         "quick": {
-            "train_digits": 8_000,
+            "train_digits": 7_000,
             "epochs": 3,
             "repeats": 3,
             "test_digits": 500,

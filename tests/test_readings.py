@@ -127,7 +127,7 @@ def study(trials=4, wiggle=0.02, best=0.04, chosen=True):
         made.append(
             {"stage": stage, "trial": number, "state": "complete", "varied": varied, **vars(setting), "seed": number}
             | {"error": error * (1 + wiggle * rng.normal()), "probe": probe + 0.01 * rng.normal(), "ari": rng.random()}
-            | {"diverged": False, "seconds": 1.0, "curve": [error]}
+            | {"diverged": False, "epochs": 3, "curve": [error]}
         )
     return pd.DataFrame(made)
 
@@ -157,7 +157,7 @@ def test_tables_of_the_post_lab():
     space = post_lab.space("full").data
     assert "| full" in space and "code size" in space and "_" not in space
     stages = post_lab.stages(STUDY).data
-    assert f"{len(STUDY)} trials in {len(STUDY)} s" in stages and "| one-factor |" in stages
+    assert f"{len(STUDY)} trials in {3 * len(STUDY)} passes." in stages and "| one-factor |" in stages
     tested = post_lab.tested(STUDY, Setting(regularization="dropout", strength=0.123456)).data
     assert "regularization dropout 0.12." in tested and "passes" not in tested and "| chosen " in tested
 

@@ -13,7 +13,6 @@ from lab_utils.study.digits import Budget, Digits
 from lab_utils.study.space import BASE, RATES, Setting
 from lab_utils.study.trial import (
     Scores,
-    _pairs,
     _score_units,
     _unit_errors,
     half_loss,
@@ -96,7 +95,7 @@ def test_the_back_propagated_error_is_the_gradient_of_the_bias(digits):
     from lab_utils import models
 
     model = models.compact(1, code_size=4, hidden_layers=2, width=16, activation="tanh")
-    noisy, clean = _pairs(digits.train[:50], BUDGET, seed=1)
+    noisy, clean = digits.pairs("train", BUDGET, 1, stop=50)
     errors = _unit_errors(model, noisy, clean)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(keras.losses.binary_crossentropy(clean, model(noisy)))
