@@ -14,9 +14,9 @@ from lab_utils import beyond, data, metrics, settings
 from lab_utils.beyond import readings
 from lab_utils.beyond.scores import CODE_SIZE, auroc
 from lab_utils.cli import main
-from lab_utils.course.batch import find_notebooks
 from lab_utils.errors import LabError
 from lab_utils.noise import KINDS, corrupt, to_unit
+from lab_utils.running.source import find_notebooks
 from lab_utils.training import Recipe, batches
 
 FOLDER = Path(__file__).parent.parent / "notebooks"

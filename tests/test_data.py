@@ -429,6 +429,16 @@ def test_arbitrary_bytes_are_an_array_or_a_clear_error(content):
     assert idx(parsed) == content
 
 
+@pytest.mark.parametrize("source", ["auto", "embedded"])
+def test_the_checksum_alone_is_the_provenances_and_splits_nothing(source):
+    code = (
+        "import json, sys; from lab_utils import data; "
+        f"print(json.dumps([data.checksum({source!r}), 'sklearn' in sys.modules]))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120).stdout
+    assert json.loads(told) == [data.load_mnist(source).provenance.checksum, False]
+
+
 # --- the cache
 
 

@@ -144,10 +144,10 @@ def refresh(names: tuple[str, ...], notebooks: Path | None, minutes: float | Non
     dae-lab refresh
     dae-lab refresh 02_in_lab
     """
-    from lab_utils.course.batch import find_notebooks
     from lab_utils.running.display import CellBars
     from lab_utils.running.limits import shared_limits
     from lab_utils.running.refresh import refresh as refresh_one
+    from lab_utils.running.source import find_notebooks
 
     sources = find_notebooks(notebooks or default_notebooks(), optional=True)
     unknown = [name for name in names if name not in sources]

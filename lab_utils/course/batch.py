@@ -10,11 +10,10 @@ from lab_utils.course.names import folder_name
 from lab_utils.course.roster import read_roster
 from lab_utils.course.student import Job, Result, lost, run_student
 from lab_utils.course.summary import write_summary
-from lab_utils.errors import LabError, explained
+from lab_utils.errors import explained
 from lab_utils.progress import progress
 from lab_utils.running.limits import Limits, shared_limits
-from lab_utils.running.source import read_notebook, without_answers
-from lab_utils.settings import NOTEBOOKS, SERIES
+from lab_utils.running.source import find_notebooks, read_notebook, without_answers
 
 logger = logging.getLogger(__name__)
 
@@ -115,22 +114,3 @@ def _note(results: list[Result], out: Path, last: bool) -> None:
         if last:
             raise explained(error) from error
         logger.warning("The summary could not be written: %s", error.strerror)
-
-
-def find_notebooks(folder: str | Path, optional: bool = False) -> dict[str, Path]:
-    """Return the report's notebooks in a folder by name, in their order; and, if wanted, the others that are there.
-
-    Raises
-    ------
-    LabError
-        When one is not there.
-    """
-    sources = {name: Path(folder).expanduser().resolve() / f"{name}.ipynb" for name in NOTEBOOKS}
-    missing = [sources[name].name for name in SERIES if not sources[name].is_file()]
-    if missing:
-        raise LabError(
-            f"{', '.join(missing)} not found in {Path(folder).resolve()}.",
-            "a folder with " + ", ".join(sources[name].name for name in SERIES),
-            "Start the command in that folder, or name it with --notebooks.",
-        )
-    return {name: path for name, path in sources.items() if name in SERIES or (optional and path.is_file())}

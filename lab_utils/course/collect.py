@@ -10,7 +10,6 @@ from typing import Any
 
 from lab_utils import __version__, files, mapping
 from lab_utils.course import received, similar
-from lab_utils.course.batch import find_notebooks
 from lab_utils.course.collected import Collected, Collection, Measured, write_collected
 from lab_utils.course.names import folder_name
 from lab_utils.course.overview import write_overview
@@ -35,7 +34,7 @@ from lab_utils.progress import progress
 from lab_utils.report.answers import missing
 from lab_utils.report.model import Answer, Note
 from lab_utils.running.limits import shared_limits
-from lab_utils.running.source import read_notebook
+from lab_utils.running.source import find_notebooks, read_notebook
 
 LONGEST = 50_000  # characters of an answer that are kept for marking
 

@@ -10,14 +10,13 @@ import nbformat
 from nbformat.v4 import new_markdown_cell
 
 from lab_utils import files, manual
-from lab_utils.course.batch import find_notebooks
 from lab_utils.course.names import folder_name
 from lab_utils.course.roster import read_roster
 from lab_utils.course.rubric import read_rubric
 from lab_utils.errors import LabError
 from lab_utils.readings import checklist
 from lab_utils.running.execution import EXECUTION, unstamped
-from lab_utils.running.source import read_notebook, without_answers
+from lab_utils.running.source import find_notebooks, read_notebook, without_answers
 
 Notebook = nbformat.NotebookNode
 

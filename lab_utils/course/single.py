@@ -7,12 +7,11 @@ from typing import Any
 import nbformat
 
 from lab_utils import files, machine
-from lab_utils.course.batch import find_notebooks
 from lab_utils.course.student import Job, Progress, Result, run_student
 from lab_utils.running.limits import shared_limits
 from lab_utils.running.parameters import checked, for_series
 from lab_utils.running.runner import Outcome, run_notebook
-from lab_utils.running.source import read_notebook
+from lab_utils.running.source import find_notebooks, read_notebook
 from lab_utils.text import refuse_uncovered
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab_utils import __version__, files
-from lab_utils.course.batch import find_notebooks
 from lab_utils.course.names import folder_name, identity_key
 from lab_utils.course.single import make_report
 from lab_utils.course.student import Progress, Result
@@ -18,6 +17,7 @@ from lab_utils.course.work import Work, read_work
 from lab_utils.errors import LabError
 from lab_utils.manual import ANSWER_PROMPT
 from lab_utils.running.original import original
+from lab_utils.running.source import find_notebooks
 
 MANIFEST = "manifest.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)

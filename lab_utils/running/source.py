@@ -10,10 +10,30 @@ from nbformat.validator import normalize
 
 from lab_utils import manual
 from lab_utils.errors import LabError
+from lab_utils.settings import NOTEBOOKS, SERIES
 
 LARGEST_BYTES = 100_000_000
 MERGE_MARKS = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
 IDENTITY = re.compile(r"^(student_name|student_id|date)(\s*=\s*)(?:\"[^\"\n]*\"|'[^'\n]*')", re.MULTILINE)
+
+
+def find_notebooks(folder: str | Path, optional: bool = False) -> dict[str, Path]:
+    """Return the report's notebooks in a folder by name, in their order; and, if wanted, the others that are there.
+
+    Raises
+    ------
+    LabError
+        When one is not there.
+    """
+    sources = {name: Path(folder).expanduser().resolve() / f"{name}.ipynb" for name in NOTEBOOKS}
+    missing = [sources[name].name for name in SERIES if not sources[name].is_file()]
+    if missing:
+        raise LabError(
+            f"{', '.join(missing)} not found in {Path(folder).resolve()}.",
+            "a folder with " + ", ".join(sources[name].name for name in SERIES),
+            "Start the command in that folder, or name it with --notebooks.",
+        )
+    return {name: path for name, path in sources.items() if name in SERIES or (optional and path.is_file())}
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
