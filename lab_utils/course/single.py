@@ -1,6 +1,7 @@
 """One notebook, or one report, for one person: the same runs as those of a class."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def make_report(
     refuse_uncovered((f"parameter {name}", text) for name, text in parameters.items())
     identity = [parameters.get(name, "") for name in ("student_id", "student_name")]
     at_once = min(len(sources), machine.cores())
-    limits = shared_limits(at_once, None, minutes)
+    limits = replace(shared_limits(1, None, minutes), threads=max(1, machine.cores() // at_once))
     place, pictures = out.expanduser().resolve(), Path(notebooks).resolve()
     job = Job(*identity, place, sources, series, limits, fresh, options or {}, pictures, at_once)
     return run_student(job, on_progress=on_progress)
