@@ -147,7 +147,16 @@ def code_digest(modules: Iterable[str], sources: dict[str, bytes] = SOURCES) -> 
         if name not in reached:
             reached.add(name)
             waiting += _imports(sources[name], sources)
-    told = [(name, hashlib.sha256(sources[name]).hexdigest()) for name in sorted(reached)]
+    return _digest_of({name: sources[name] for name in reached})
+
+
+def package_digest() -> str:
+    """SHA-256 (hex) of all code of this package."""
+    return _digest_of(SOURCES)
+
+
+def _digest_of(sources: dict[str, bytes]) -> str:
+    told = [(name, hashlib.sha256(source).hexdigest()) for name, source in sorted(sources.items())]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

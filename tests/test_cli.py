@@ -67,9 +67,7 @@ def test_a_bad_parameter_is_refused_within_two_seconds_of_work_and_without_a_tra
     for arguments, said in [
         (["run", notebooks / "02_in_lab.ipynb", "-p", "epochs", "three"], "epochs = 'three'"),
         (["report", "--notebooks", notebooks, "-p", "student_name", "中"], "U+4E2D"),
-        (["report", "--notebooks", tmp_path], "01_pre_lab.ipynb"),
         (["run", "nothing.ipynb"], "nothing.ipynb"),
-        (["batch", tmp_path / "none.csv"], "none.csv"),
         (["mark", tmp_path], "collected.json"),
         (["feedback", tmp_path], "collected.json"),
     ]:

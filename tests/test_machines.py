@@ -48,10 +48,9 @@ def command(*arguments: object, cwd: Path, **environment: str) -> subprocess.Com
     )
 
 
-@pytest.mark.parametrize("more", [{}, {"MPLBACKEND": "Agg"}], ids=["with windows", "for scripts"])
-def test_a_notebook_runs_the_same(tmp_path, odd, more):
+def test_a_notebook_runs_the_same(tmp_path, odd):
     source = make_notebook(tmp_path / "nb" / "01_pre_lab.ipynb", BODY)
-    done = command("run", source, "--out", tmp_path / "out.ipynb", cwd=tmp_path, **odd | more)
+    done = command("run", source, "--out", tmp_path / "out.ipynb", cwd=tmp_path, **odd)
     assert done.returncode == 0, done.stderr
     cells = {cell.id: cell for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells}
     text, picture = cells["body"].outputs
@@ -65,15 +64,14 @@ def test_doctor_names_them_all(tmp_path, odd):
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="needs a small disk of its own")
-@pytest.mark.parametrize("kilobytes", [60, 300])
-def test_a_full_disk_is_named(tmp_path, kilobytes):
+def test_a_full_disk_is_named(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", disk]).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", disk]).returncode:
         pytest.skip("no disk can be mounted here")
     try:
-        (disk / "filler").write_bytes(b"x" * (kilobytes - 20) * 1000)
-        source = make_notebook(tmp_path / "nb" / "01_pre_lab.ipynb", f"print('x' * {kilobytes * 1000})")
+        (disk / "filler").write_bytes(bytes(40_000))
+        source = make_notebook(tmp_path / "nb" / "01_pre_lab.ipynb", "print('x' * 60_000)")
         done = command("run", source, "--out", disk / "out.ipynb", cwd=tmp_path)
         assert done.returncode == 2 and "The disk is full" in done.stderr and str(disk) in done.stderr, done
         assert "Traceback" not in done.stderr and "MB are free" in done.stderr
@@ -87,22 +85,22 @@ def test_a_full_disk_is_named(tmp_path, kilobytes):
 BURST = """\
 import os
 from pathlib import Path
-if student_id == "0003":
+if student_id == "0002":
     os._exit(1)
-if student_id == "0004":
+if student_id == "0003":
     Path("FILLER").unlink(missing_ok=True)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="needs a small disk of its own")
 def test_a_full_disk_under_the_summary_costs_no_student_a_report(tmp_path):
-    """Four students, one of whom dies; the disk of the summary is full until the last one makes room."""
+    """Three students, one of whom dies; the disk of the summary is full until the last one makes room."""
     out = tmp_path / "out"
     out.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", out]).returncode:
         pytest.skip("no disk can be mounted here")
     try:
-        students = [f"{number:04d}" for number in range(1, 5)]
+        students = [f"{number:04d}" for number in range(1, 4)]
         for student in students:
             (tmp_path / "elsewhere" / student).mkdir(parents=True)
             (out / student).symlink_to(tmp_path / "elsewhere" / student)
@@ -110,18 +108,18 @@ def test_a_full_disk_under_the_summary_costs_no_student_a_report(tmp_path):
             while True:
                 filler.write(bytes(4096))
         notebooks = make_series(tmp_path / "notebooks", post=BURST.replace("FILLER", str(out / "filler")))
-        names = ["Ann", "مُحَمَّد", "Dora", "தமிழ்"]
+        names = ["مُحَمَّد", "Dora", "தமிழ்"]
         rows = "".join(f"{student},{name}\n" for student, name in zip(students, names, strict=True))
         (tmp_path / "roster.csv").write_text("student_id,name\n" + rows, encoding="utf-8")
         done = command("batch", tmp_path / "roster.csv", "--notebooks", notebooks, "--out", out, cwd=tmp_path)
-        assert done.returncode == 1 and "3 of 4 complete" in done.stdout, done
-        assert done.stderr.count("The summary could not be written: No space left on device") == 3, done
+        assert done.returncode == 1 and "2 of 3 complete" in done.stdout, done
+        assert done.stderr.count("The summary could not be written: No space left on device") == 2, done
         with open(out / "summary.csv", encoding="utf-8-sig", newline="") as file:
             told = [(row["student_id"], row["name"], row["status"], row["message"]) for row in csv.DictReader(file)]
         assert [row[:2] for row in told] == list(zip(students, names, strict=True))
-        assert [row[2] for row in told] == ["complete", "complete", "died", "complete"]
-        assert all(any((out / student).glob("*.pdf")) == (student != "0003") for student in students)
-        assert "exit code 1" in told[2][3] or "Kernel died" in told[2][3], told[2]
+        assert [row[2] for row in told] == ["complete", "died", "complete"]
+        assert all(any((out / student).glob("*.pdf")) == (student != "0002") for student in students)
+        assert "exit code 1" in told[1][3] or "Kernel died" in told[1][3], told[1]
     finally:
         subprocess.run(["umount", out], check=True)
 
@@ -151,9 +149,6 @@ def test_what_cannot_be_used_is_named_without_a_traceback(tmp_path, arguments):
 
 
 def test_a_console_that_lacks_a_letter_ends_well(tmp_path):
-    roster = tmp_path / "l.csv"
-    roster.write_text("student_id,name\n1,One\n", encoding="utf-8")
-    for name in ("01_pre_lab", "02_in_lab", "03_post_lab"):
-        make_notebook(tmp_path / "notebooks" / f"{name}.ipynb")
-    done = command("batch", roster, "--out", tmp_path / "தமிழ்", cwd=tmp_path, PYTHONIOENCODING="cp1252")
+    source = make_notebook(tmp_path / "01_pre_lab.ipynb")
+    done = command("run", source, "--out", tmp_path / "தமிழ்" / "x.ipynb", cwd=tmp_path, PYTHONIOENCODING="cp1252")
     assert done.returncode == 0 and "\\u0ba4" in done.stdout, done

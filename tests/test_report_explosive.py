@@ -144,7 +144,7 @@ ANSWERS = st.one_of(
 def test_generated_answers_stay_within_bounds_and_none_is_dropped() -> None:
     counted = []
 
-    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(answers=st.lists(ANSWERS, min_size=20, max_size=20))
     def bounded(answers: list[str]) -> None:
         marked = [f"{answer}\n\nend{i}" for i, answer in enumerate(answers)]
@@ -156,7 +156,7 @@ def test_generated_answers_stay_within_bounds_and_none_is_dropped() -> None:
         counted.extend(bool(markup.note) for markup in markups)
 
     bounded()
-    assert len(counted) >= 200 and any(counted) and not all(counted)
+    assert len(counted) >= 120 and any(counted) and not all(counted)
 
 
 @pytest.mark.parametrize("text", ["A **word** and $x^2$ for a temporary folder.", EXPLOSIVE["quotations"] + "!"])

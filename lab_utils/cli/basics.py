@@ -234,16 +234,18 @@ def study(
     dae-lab study -p noise_kind masking --storage sqlite:///study.db
     """
     from lab_utils import files
-    from lab_utils.data import load_mnist
     from lab_utils.running.parameters import checked
     from lab_utils.settings import check
+
+    texts = {name: str(value) for name, value in given.items() if value is not None}
+    lab = check("03_post_lab", checked("03_post_lab", {"data_source": source} | dict(parameters) | texts))
+
+    from lab_utils.data import load_mnist
     from lab_utils.study.digits import Digits
     from lab_utils.study.plan import Plan
     from lab_utils.study.run import run_study
     from lab_utils.study.tables import csv
 
-    texts = {name: str(value) for name, value in given.items() if value is not None}
-    lab = check("03_post_lab", checked("03_post_lab", {"data_source": source} | dict(parameters) | texts))
     plan = Plan.from_settings(lab, None if search == "all" else (search,))
     digits = Digits.of(load_mnist(lab.data_source, lab.seed), plan.budget)
     trials = run_study(plan, digits, lab.storage, workers=workers, scheduler=scheduler, show_progress=True)

@@ -12,7 +12,7 @@ from pygments.lexers import PythonLexer
 
 from lab_utils.files import replaced
 from lab_utils.manual import MARKS
-from lab_utils.report import forest, webfonts
+from lab_utils.report import forest
 from lab_utils.report.findings import sign
 from lab_utils.report.markdown import convert
 from lab_utils.report.model import Report
@@ -35,6 +35,8 @@ def render(report: Report) -> str:
     Its Content-Security-Policy allows images and fonts as data and the one style sheet, known by its
     hash, and nothing else. Every string is escaped by Jinja, or went through pandoc and nh3.
     """
+    from lab_utils.report import webfonts  # fontTools, which a report that is there already does not need
+
     markup = convert(report.fragments)
     faces = webfonts.faces("".join(text for _, text in report.places), any("<math" in m.html for m in markup.values()))
     style = faces + (TEMPLATES / "report.css").read_text(encoding="utf-8") + CODE.get_style_defs(".highlight")

@@ -46,7 +46,7 @@ def _flat(value: Any) -> str:
 
 def made_by(notebooks: Mapping[str, Any], parts: list[Part]) -> list[tuple[str, list[str]]]:
     """What each notebook's code and outputs are, compared with the lab's and with what was put out."""
-    package = f"lab_utils {__version__}, {cache.code_digest(cache.SOURCES)[:12]}…"
+    package = f"lab_utils {__version__}, {cache.package_digest()[:12]}…"
     code, shown = [], []
     for (name, notebook), part in zip(notebooks.items(), parts, strict=True):
         own, lab = cells.digest(notebook.cells), cells.digest(original(name))

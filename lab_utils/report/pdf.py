@@ -11,7 +11,7 @@ from typing import Any
 from lab_utils.errors import LabError
 from lab_utils.files import replaced
 from lab_utils.manual import MARKS
-from lab_utils.report import forest, verify
+from lab_utils.report import forest
 from lab_utils.report.bounded import Failure, replies
 from lab_utils.report.findings import sign
 from lab_utils.report.markdown import HEADING, ONLY_OUR_FONTS, TYPST, Fragment, Markup, convert
@@ -42,6 +42,8 @@ def write(report: Report, path: Path) -> int:
     LabError
         A character that no font has, a picture that cannot be read, or a PDF that fails ``verify``.
     """
+    from lab_utils.report import verify  # pypdf, which a report that is there already does not need
+
     refuse_uncovered(report.places)
     with replaced(path) as temporary:
         temporary.write_bytes(render(report))

@@ -38,3 +38,5 @@ class CellBars:
         bar = self.bars[notebook]
         bar.total = cells
         bar.update(cell - bar.n)
+        if cell == cells:
+            bar.close()  # its clock would run on for as long as another notebook does

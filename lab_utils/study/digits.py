@@ -81,9 +81,12 @@ class Digits:
     def pairs(
         self, split: str, budget: Budget, seed: int, start: int = 0, stop: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Noisy and clean digits of a part of a split, both (n, 28, 28, 1) float32; not to be written to."""
+        """Noisy and clean digits of a part of a split, both (n, 28, 28, 1) float32, read-only."""
         digits = getattr(self, split)[start:stop]
-        return corrupt(digits, budget.noise_kind, budget.noise_level, seed)[..., None], to_unit(digits)[..., None]
+        noisy, clean = corrupt(digits, budget.noise_kind, budget.noise_level, seed), to_unit(digits)
+        for shared in (noisy, clean):
+            shared.setflags(write=False)
+        return noisy[..., None], clean[..., None]
 
     @cached_property
     def checksum(self) -> str:
