@@ -1,6 +1,7 @@
 """For tests and compared notebooks alike: they train for real, and leave the user's cache of results alone."""
 
 import faulthandler
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ if WORKERS > 1:  # threads that outnumber the cores spin for minutes
 # A background job of a script has SIGINT ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 faulthandler.enable()
+gc.disable()  # while a million objects of libraries are imported that stay
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -40,7 +40,6 @@ Value = dict[str, Any]
 LIMIT = 1_000_000_000
 """Bytes that all entries may take; beyond it those that were not used for longest go."""
 
-PACKAGE = Path(__file__).resolve().parent
 TAG = "CACHEDIR.TAG"
 SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n# Results of dae-lab. Deleting this folder costs time only.\n"
 """Tells backup programs that this is a cache (https://bford.info/cachedir/), and us that the folder is ours."""
@@ -120,8 +119,8 @@ def array_digest(array: np.ndarray) -> str:
 def read_sources() -> dict[str, bytes]:
     """Source of every module of this package, by its dotted name, as it is on the disk now."""
     found = {}
-    for path in PACKAGE.rglob("*.py"):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    for path in files.PACKAGE.rglob("*.py"):
+        parts = path.relative_to(files.PACKAGE.parent).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_bytes()
     return found
 

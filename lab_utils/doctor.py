@@ -18,9 +18,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from lab_utils import machine, text
-from lab_utils.cache import PACKAGE
 from lab_utils.data import cache, sources
 from lab_utils.errors import LabError
+from lab_utils.files import PACKAGE
 from lab_utils.running.environment import INLINE
 from lab_utils.running.processes import usable_memory
 

@@ -21,6 +21,8 @@ from lab_utils.errors import LabError
 
 logger = logging.getLogger(__name__)
 
+PACKAGE = Path(__file__).resolve().parent
+
 WRITTEN = ".dae-lab.json"
 """Name of the file that tells, in each folder of results, the SHA-256 of what the lab has written there."""
 

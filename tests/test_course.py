@@ -208,23 +208,19 @@ def test_two_batches_over_one_folder_do_not_mix(tmp_path):
     assert count.read_text() == "x"
 
 
-def test_a_batch_starts_from_notebooks_without_answers(tmp_path, caplog):
-    """What somebody has written in ``notebooks/`` reaches no student's report."""
+def test_answers_go_to_nobody_else_and_none_is_lost(tmp_path, caplog):
+    """What is written in ``notebooks/`` reaches no student's report; what is written into a result is set aside."""
     notebooks = make_series(tmp_path / "notebooks")
     path = notebooks / "01_pre_lab.ipynb"
     path.write_text(path.read_text().replace("*Write your answer here.*", "SOMEBODYS ANSWER"))
     path.write_text(path.read_text().replace('student_name = \\"\\"', 'student_name = \\"Some Body\\"'))
-    (result,) = run_class(write_roster(tmp_path / "r.csv", [("1", "One")]), tmp_path / "out", notebooks)
+    roster, out = write_roster(tmp_path / "r.csv", [("1", "One")]), tmp_path / "out"
+    (result,) = run_class(roster, out, notebooks)
     assert result.status == "complete" and "2 answers, names or IDs" in caplog.text
-    for made in (tmp_path / "out" / "1").iterdir():
+    for made in (out / "1").iterdir():
         assert b"SOMEBODYS" not in made.read_bytes() and b"Some Body" not in made.read_bytes()
     assert "SOMEBODYS" in path.read_text()
 
-
-def test_an_answer_written_in_the_results_folder_is_not_lost(tmp_path):
-    roster, out = write_roster(tmp_path / "r.csv", [("1", "One")]), tmp_path / "out"
-    notebooks = make_series(tmp_path / "notebooks")
-    run_class(roster, out, notebooks)
     path = out / "1" / "01_pre_lab.ipynb"
     path.write_text(path.read_text().replace("*Write your answer here.*", "MYONLYCOPY"))
     (again,) = run_class(roster, out, notebooks)

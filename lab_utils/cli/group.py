@@ -9,9 +9,9 @@ import click
 
 from lab_utils import __version__
 from lab_utils.errors import LabError, explained
+from lab_utils.lean import skip_format_checkers
 
-sys.modules.setdefault("rfc3987_syntax", None)
-"""jsonschema, which nbformat imports, would compile this optional grammar of URIs for 1.5 s; no notebook needs it."""
+skip_format_checkers()
 
 
 class Verbs(click.Group):

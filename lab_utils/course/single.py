@@ -47,9 +47,9 @@ def run_one(
         Before anything runs: no such notebook, an unknown parameter, a bad value.
     """
     notebook = read_notebook(source)
-    output.parent.mkdir(parents=True, exist_ok=True)
     told = (lambda cell, cells: on_progress(source.stem, cell, cells)) if on_progress else None
     values = checked(source.stem, parameters)
+    output.parent.mkdir(parents=True, exist_ok=True)
     outcome = run_notebook(notebook, source.stem, values, shared_limits(1, None, minutes), on_progress=told)
     aside = None
     if outcome.notebook is not None:

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from lab_utils import files, machine
-from lab_utils.cache import PACKAGE
 
 JOB_MARK = "DAE_LAB_JOB"
 
@@ -76,7 +75,7 @@ def python_command(module: str, *arguments: str, offline: bool = False) -> list[
     start = (
         "import sys; "
         f"place = next((i for i, p in enumerate(sys.path) if p in {site.getsitepackages()!r}), len(sys.path)); "
-        f"sys.path.insert(place, {str(PACKAGE.parent)!r}); "
+        f"sys.path.insert(place, {str(files.PACKAGE.parent)!r}); "
         f"{leave}from lab_utils.mapping import end_with_parent; end_with_parent({os.getpid()}); "
         f"from {module} import main; main()"
     )
