@@ -53,7 +53,12 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_all(tmp_path_factory.mktemp("executed"))
+    """Run once for all files of tests that use it."""
+    place = tmp_path_factory.getbasetemp() / "executed"
+    if not place.exists():
+        place.mkdir()
+        run_all(place)
+    return place
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_any_answers_make_a_report_that_runs_nothing(short: model.Report, answer
     assert_harmless(html.render(hostile))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
 @given(name=st.text(max_size=40), id=st.text(st.characters(max_codepoint=0x24F), max_size=60))
 def test_any_identity_is_verified_or_refused(short: model.Report, tmp_path: Path, name: str, id: str) -> None:  # noqa: F811
     student = named(short, student_name=text.visible(name).strip(), student_id=text.visible(id).strip())
