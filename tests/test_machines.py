@@ -128,6 +128,7 @@ def test_a_full_disk_under_the_summary_costs_no_student_a_report(tmp_path):
     "arguments",
     [
         ("run", "NB", "--out", "FILE/x.ipynb"),
+        ("run", "NB", "--out", "FOLDER"),
         ("report", "--out", "FILE"),
         ("report", "--out", "~nosuchuser/x"),
         ("report", "--out", "x" * 5000),
@@ -142,7 +143,7 @@ def test_a_full_disk_under_the_summary_costs_no_student_a_report(tmp_path):
 def test_what_cannot_be_used_is_named_without_a_traceback_before_anything_runs(tmp_path, arguments):
     make_notebook(tmp_path / "01_pre_lab.ipynb", f"open({str(tmp_path / 'ran')!r}, 'w')")
     (tmp_path / "file.txt").write_text("a file")
-    names = {"NB": str(tmp_path / "01_pre_lab.ipynb"), "FILE": str(tmp_path / "file.txt")}
+    names = {"NB": str(tmp_path / "01_pre_lab.ipynb"), "FILE": str(tmp_path / "file.txt"), "FOLDER": str(tmp_path)}
     told = [names.get(each, each).replace("FILE", names["FILE"]) for each in arguments]
     done = command(*told, cwd=tmp_path)
     assert done.returncode in (1, 2) and "Traceback" not in done.stderr and done.stderr.strip(), done

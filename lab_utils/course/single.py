@@ -1,5 +1,6 @@
 """One notebook, or one report, for one person: the same runs as those of a class."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import nbformat
 
 from lab_utils import files, machine
 from lab_utils.course.student import Job, Progress, Result, run_student
+from lab_utils.errors import LabError
 from lab_utils.running.limits import shared_limits
 from lab_utils.running.parameters import checked, for_series
 from lab_utils.running.runner import Outcome, run_notebook
@@ -44,18 +46,29 @@ def run_one(
     Raises
     ------
     LabError
-        Before anything runs: no such notebook, an unknown parameter, a bad value.
+        Before anything runs: no such notebook, an unknown parameter, a bad value, an output that is a folder.
+    OSError
+        Before anything runs: a place that cannot be written.
     """
     notebook = read_notebook(source)
     told = (lambda cell, cells: on_progress(source.stem, cell, cells)) if on_progress else None
     values = checked(source.stem, parameters)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    _try_to_write(output)
     outcome = run_notebook(notebook, source.stem, values, shared_limits(1, None, minutes), on_progress=told)
     aside = None
     if outcome.notebook is not None:
         place = output if outcome.status == "complete" else output.with_name(f"{output.stem}.failed.ipynb")
         aside = files.put(place, nbformat.writes(outcome.notebook).encode())
     return outcome, aside
+
+
+def _try_to_write(output: Path) -> None:
+    """Refuse, before anything runs, a place where nothing can be written."""
+    if output.is_dir():
+        raise LabError(f"{output} is a folder.", "the name of a notebook's file", "Add a name, such as result.ipynb.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=output.parent):
+        pass
 
 
 def make_report(
