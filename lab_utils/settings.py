@@ -25,6 +25,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     profiles: ClassVar[dict[str, dict[str, Any]]] = {}
+    """What *quick* and *full* make of each parameter. Why these sizes, with the figures: "Parameters" in README.md."""
 
     student_name: str = Field("", max_length=200)
     student_id: str = Field("", max_length=100)
@@ -43,7 +44,12 @@ class Settings(BaseModel):
         name = values.get("profile", "quick")
         profile = cls.profiles.get(name if isinstance(name, str) else "quick", cls.profiles.get("quick", {}))
         given = {name: value for name, value in values.items() if value is not None}
-        return profile | given
+        return cls._suited(profile, given) | given
+
+    @classmethod
+    def _suited(cls, profile: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+        """The profile's values, where those that are given ask for others."""
+        return profile
 
     @field_validator("data_source")
     @classmethod
@@ -69,7 +75,7 @@ class PreLab(Settings):
 
     profiles = {
         "quick": {"train_digits": 6_000, "epochs": 8, "repeats": 2},
-        "full": {"train_digits": 20_000, "epochs": 10, "repeats": 5},
+        "full": {"train_digits": 20_000, "epochs": 10, "repeats": 3},
     }
 
     train_digits: int = Field(ge=500, le=55_000)
@@ -85,13 +91,13 @@ class InLab(Noisy):
             "train_digits": 8_000,
             "epochs": 2,
             "batch_size": 64,
-            "compact_epochs": 6,
+            "compact_epochs": 8,
             "repeats": 2,
             "test_digits": 1_000,
         },
         "full": {
             "train_digits": 20_000,
-            "epochs": 10,
+            "epochs": 6,
             "batch_size": 128,
             "compact_epochs": 20,
             "repeats": 3,
@@ -129,18 +135,18 @@ class PostLab(Noisy):
 
     profiles = {
         "quick": {
-            "train_digits": 2_560,
-            "epochs": 3,
+            "train_digits": 4_096,
+            "epochs": 5,
             "trials": 4,
-            "repeats": 2,
-            "score_digits": 500,
+            "repeats": 4,
+            "score_digits": 2_000,
             "workers": 2,
         },
         "full": {
             "train_digits": 4_096,
-            "epochs": 8,
+            "epochs": 5,
             "trials": 20,
-            "repeats": 5,
+            "repeats": 40,
             "score_digits": 2_000,
             "workers": 2,
         },
@@ -153,6 +159,12 @@ class PostLab(Noisy):
     score_digits: int = Field(ge=200, le=5_000)
     workers: int = Field(ge=1, le=64)
     storage: str = ""
+
+    @classmethod
+    def _suited(cls, profile: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+        trained = given.get("train_digits")
+        fewer = isinstance(trained, int) and 500 <= trained < profile["score_digits"]
+        return profile | {"score_digits": trained} if fewer else profile
 
     @field_validator("score_digits")
     @classmethod

@@ -154,8 +154,8 @@ def test_tables_of_the_post_lab():
     values = post_lab.values(EFFECTS, "batch_size").data.splitlines()
     assert values[2].startswith("| 64 (base) |") and "| – " in values[2] and values[3].startswith("| 16 ")
     assert "| leaky relu" not in post_lab.values(EFFECTS, "activation").data
-    space = post_lab.space("full").data
-    assert "| full" in space and "code size" in space and "_" not in space
+    space = post_lab.space().data
+    assert "| one at a time" in space and "code size" in space and "_" not in space
     stages = post_lab.stages(STUDY).data
     assert f"{len(STUDY)} trials in {3 * len(STUDY)} passes." in stages and "| one-factor |" in stages
     tested = post_lab.tested(STUDY, Setting(regularization="dropout", strength=0.123456)).data

@@ -20,8 +20,9 @@ from lab_utils.running.parameters import checked, checked_minutes
 
 def test_an_explicit_parameter_beats_the_profile():
     quick, full = (settings.check("02_in_lab", {"profile": name}) for name in ("quick", "full"))
-    assert full.epochs == 10 and full.train_digits == 20_000 and full.batch_size == 128
+    assert full.epochs == 6 and full.train_digits == 20_000 and full.batch_size == 128
     assert quick.train_digits < full.train_digits
+    assert settings.check("03_post_lab", {"train_digits": 600}).score_digits == 600, "no more than it has to train on"
     mixed = settings.check("02_in_lab", {"profile": "full", "epochs": 3, "batch_size": None})
     assert (mixed.epochs, mixed.batch_size) == (3, 128)
 
@@ -195,9 +196,9 @@ def test_minutes_are_a_positive_number(minutes):
     [
         ("02_in_lab", {"code_size": 256, "test_digits": 200}, "test_digits = 200"),
         ("02_in_lab", {"code_size": 784, "train_digits": 500}, "code_size = 784"),
-        ("03_post_lab", {"score_digits": 3_000}, "score_digits = 3000"),
+        ("03_post_lab", {"score_digits": 5_000}, "score_digits = 5000"),
         ("03_post_lab", {"train_digits": 500, "score_digits": 501}, "score_digits = 501"),
-        ("03_post_lab", {"profile": "full", "train_digits": 500}, "score_digits = 2000"),
+        ("03_post_lab", {"profile": "full", "train_digits": 500, "score_digits": 2_000}, "score_digits = 2000"),
     ],
 )
 def test_parameters_that_do_not_go_together_are_refused(notebook, values, wrong):

@@ -62,9 +62,8 @@ def test_importing_the_study_does_not_import_tensorflow():
 # The space
 
 
-@pytest.mark.parametrize("profile", ["quick", "full"])
-def test_one_factor_turns_each_hyperparameter_alone(profile):
-    settings = one_factor_settings(profile)
+def test_one_factor_turns_each_hyperparameter_alone():
+    settings = one_factor_settings()
     assert settings[0] == ("base", BASE)
     assert {varied for varied, _ in settings[1:] if " at " not in varied} == set(HYPERPARAMETER_NAMES)
     for varied, setting in settings[1:]:
@@ -288,7 +287,7 @@ def test_every_stage_has_its_trials_once_and_the_searches_equal_budgets(whole):
     assert list(dict.fromkeys(whole["stage"])) == list(STAGES)
     counts = whole.groupby("stage").size()
     assert counts["grid"] == counts["random"] == counts["tpe"] == 2
-    assert counts["one-factor"] == 2 * (len(one_factor_settings("quick")) + 2), "the base has three times the seeds"
+    assert counts["one-factor"] == 2 * (len(one_factor_settings()) + 2), "the base has three times the seeds"
     assert not whole.duplicated(["stage", "trial"]).any()
     searched = whole["stage"].isin(("grid", "random", "tpe"))
     assert (whole.loc[~searched, "state"] == "complete").all(), "only searches prune"
@@ -307,6 +306,9 @@ def test_the_setting_is_chosen_on_validation_and_tested_beside_the_base(whole):
     # A worse validation error loses the choice; the test's errors have no say.
     worse = whole.assign(error=whole["error"].where(whole["code_size"] != best.code_size, 1.0))
     assert choose(worse) != best
+    longer = whole.assign(error=whole["error"].where(whole["passes"] == 1, 0.0))
+    assert choose(longer) == best, "who trains longer than the budget is no choice"
+    assert (tested.groupby("varied").size() == 4).all(), "both sides are tested with twice the seeds"
     assert choose(whole.assign(error=whole["error"].where(whole["stage"] != "test", 0.0))) == best
 
 

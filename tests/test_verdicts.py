@@ -39,10 +39,10 @@ SURE = Prior(np.array([10.0]), np.array([1e-8]), np.ones(1), 50.0)
 PLAIN = {"diverged": False, "digits": 1000, "units": 256, "readings": 64, "of_mean_digit": 0.4, "left": 0.0}
 
 
-def study_table(profile: str = "quick", noise: float = 0.0) -> pd.DataFrame:
+def study_table(noise: float = 0.0) -> pd.DataFrame:
     """A whole study in which no setting differs from another, but for a little noise."""
     rng = np.random.default_rng(0)
-    planned = [("one-factor", varied, setting) for varied, setting in one_factor_settings(profile)]
+    planned = [("one-factor", varied, setting) for varied, setting in one_factor_settings()]
     base = planned[0][2]
     planned += [("test", "base", base), ("test", "chosen", base)]
     rows = []
@@ -187,7 +187,7 @@ def test_judge_takes_the_tables_that_are_there():
 
 
 def test_rows_are_what_the_record_and_the_tables_take():
-    rows = judge({"study": diverge(study_table("full", noise=0.01), 0.03, 3)})
+    rows = judge({"study": diverge(study_table(noise=0.01), 0.03, 3)})
     for row in rows:
         assert HypothesisRow.model_validate(row).model_dump().keys() >= row.keys()
     shown = facts.hypothesis_table(rows)
@@ -210,7 +210,7 @@ def executed(folder: Path, profile: str) -> Path:
 
 def test_the_published_run_stands_beside_every_other(tmp_path, monkeypatch):
     run = published.collect(executed(tmp_path, "full"))
-    assert "Asha" not in json.dumps(run) and run["settings"]["03_post_lab"]["repeats"] == 5
+    assert "Asha" not in json.dumps(run) and run["settings"]["03_post_lab"]["trials"] == 20
     monkeypatch.setattr(published, "PATH", tmp_path / "published.json")
     files.write_json(published.PATH, run)
     published.read.cache_clear()
@@ -343,7 +343,7 @@ def false_support(seeds: int, spread: float, studies: int) -> float:
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_chance_seldom_supports_anything(seeds, spread):
     """Of null studies at most one in twenty may end with a false "supported"; here about one in sixty does."""
-    assert false_support(seeds, spread, studies=150) <= 0.05
+    assert false_support(seeds, spread, studies=300) <= 0.05
 
 
 def claims(path: Path) -> list[ast.Call]:

@@ -9,6 +9,9 @@ from lab_utils.figures.style import BLUE, GREY, HEAT, LINES, heading, legend_bel
 from lab_utils.study.space import BASE, label
 from lab_utils.study.space import HYPERPARAMETER_NAMES as NAMES
 
+FULL_LINES = 10
+"""Learning curves of one value that are drawn in full colour; more of them are drawn the fainter."""
+
 
 def hyperparameter_effect(
     panels: dict[str, pd.DataFrame], hyperparameter: str, units: dict[str, str]
@@ -34,10 +37,7 @@ def hyperparameter_effect(
         axis.axhline(0, color="#888888", linewidth=1)
         axis.errorbar(rows.index, rows["effect"], yerr=spread, **look | {"linestyle": "none"}, capsize=3)
         ticks = [f"{value} (base)" if value == base else value for value in rows["value"]]
-        if len(ticks) > 5:
-            axis.set_xticks(rows.index, ticks, fontsize=8, rotation=40, ha="right", rotation_mode="anchor")
-        else:
-            axis.set_xticks(rows.index, [tick.replace("_", " ").replace(" ", "\n") for tick in ticks], fontsize=8)
+        axis.set_xticks(rows.index, [tick.replace("_", " ").replace(" ", "\n") for tick in ticks], fontsize=8)
         axis.set_xlabel(name, fontsize=9)
         axis.set_ylabel(f"change in {unit}", fontsize=9)
         axis.margins(x=0.12)
@@ -153,10 +153,11 @@ def learning_curves(table: pd.DataFrame, title: str) -> DescribedFigure:
     figure, axis = subplots(figsize=(7, 3))
     for value, look in zip(values.iloc[_in_order(values)], LINES, strict=False):
         of_value = table[table["value"] == value]
+        bad = of_value.groupby(["stage", "trial"])["diverged"].any()
+        faint = min(1.0, FULL_LINES / len(bad))
         for _, rows in of_value.groupby(["stage", "trial"]):
             width = 0.7 if rows["diverged"].any() else 1.5
-            axis.plot(rows["epoch"], rows["error"], **look, markersize=4, linewidth=width)
-        bad = of_value.groupby(["stage", "trial"])["diverged"].any()
+            axis.plot(rows["epoch"], rows["error"], **look, markersize=4, linewidth=width, alpha=faint)
         axis.plot([], [], **look, label=f"{value} ({bad.sum()} of {len(bad)} diverged)" if bad.any() else value)
     axis.set(xlabel="epoch", ylabel="validation MSE per pixel", yscale="log", title=title)
     axis.xaxis.get_major_locator().set_params(integer=True)

@@ -37,9 +37,9 @@ def change(found: Effects, hyperparameter: str, value: str, score: str = "relati
 # Tables ------------------------------------------------------------------------------------------------------------
 
 
-def space(profile: str) -> Markdown:
-    """The search space, with the values that a profile tries one at a time."""
-    names = ("hyperparameter", "range", "scale", "base", profile)
+def space() -> Markdown:
+    """The search space, with the values that are tried one at a time."""
+    names = ("hyperparameter", "range", "scale", "base", "one at a time")
     rows = [{name: row[name].replace("_", " ") for name in names} for row in space_table()]
     return Markdown(facts.table(rows, disable_numparse=True))
 
@@ -132,7 +132,8 @@ def most_and_least(found: Effects) -> Markdown:
 def searches(trials: pd.DataFrame) -> Markdown:
     """Which search found the smallest validation error, against the best of one factor at a time."""
     ends = tables.best_so_far(trials).groupby("stage")["error"].min().sort_values()
-    settings = trials[trials["stage"] == "one-factor"].groupby(list(tables.SETTING_NAMES))["error"].mean()
+    one_factor = tables.at_budget(trials[trials["stage"] == "one-factor"])
+    settings = one_factor.groupby(list(tables.SETTING_NAMES))["error"].mean()
     said = ", ".join(f"{_search(name)} {error:.4f}" for name, error in ends.items())
     text = (
         f"The smallest validation error that each search found: {said}; one factor at a time had {settings.min():.4f}. "
@@ -167,15 +168,20 @@ def importance(trials: pd.DataFrame) -> DescribedFigure | None:
     return None
 
 
+def _comparable(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that ran to their end, on validation digits, within the budget."""
+    return tables.at_budget(trials[(trials["state"] == "complete") & (trials["stage"] != "test")])
+
+
 def front(trials: pd.DataFrame) -> DescribedFigure:
     """Error against accuracy, for every trial but the final test's, with the Pareto front."""
-    complete = trials[(trials["state"] == "complete") & (trials["stage"] != "test")]
+    complete = _comparable(trials)
     return figures.error_against_accuracy(complete, tables.pareto(complete))
 
 
 def front_reading(trials: pd.DataFrame) -> Markdown:
     """Whether the smallest error and the best features are in one setting."""
-    complete = trials[(trials["state"] == "complete") & (trials["stage"] != "test")].dropna(subset=["error", "probe"])
+    complete = _comparable(trials).dropna(subset=["error", "probe"])
     best, reader = complete.loc[complete["error"].idxmin()], complete.loc[complete["probe"].idxmax()]
     count = int(tables.pareto(complete).sum())
     text = (

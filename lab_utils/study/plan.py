@@ -10,12 +10,14 @@ from lab_utils.errors import LabError
 from lab_utils.settings import PostLab
 from lab_utils.study.digits import Budget
 from lab_utils.study.space import BASE, Setting, grid_settings, one_factor_settings, suggest
-from lab_utils.study.tables import FEWEST_TO_SEARCH, as_setting, seeds_mean
+from lab_utils.study.tables import FEWEST_TO_SEARCH, as_setting, at_budget, seeds_mean
 
 SEARCHES = ("grid", "random", "tpe")
 STAGES = ("one-factor", *SEARCHES, "confirm", "test")
 FINALISTS = 2
-BASE_SEEDS = 3
+BASE_SEEDS, TEST_SEEDS = 3, 2
+"""How many times ``repeats`` the seeds are, of the base that every row is compared with, and of both sides tested."""
+
 FRESH = {"one-factor": 0, "confirm": BASE_SEEDS, "test": BASE_SEEDS + 1}
 """Where the seeds of a stage begin, in multiples of ``repeats``: no stage sees another's."""
 
@@ -65,20 +67,17 @@ class Plan:
         Some of ``STAGES``, in that order. "one-factor" varies each hyperparameter of the base setting in turn; "grid",
         "random" and "tpe" search, each with the same number of trials; "confirm" repeats the best settings found;
         "test" scores the chosen setting and the base on test digits, once.
-    profile : str
-        "quick" or "full": which values one-factor-at-a-time tries.
     trials : int
         Trials of each search. More of them only add trials.
     repeats : int
         Seeds of one-factor, confirm and test. The searches use ``seed`` itself; what they found is confirmed with seeds
         they never saw, and tested with seeds that no choice has seen. The base setting, which every row of one-factor
-        is compared with, has ``BASE_SEEDS`` times as many.
+        is compared with, has ``BASE_SEEDS`` times as many; the two that are tested have ``TEST_SEEDS`` times as many.
     seed : int
     budget : Budget
     """
 
     stages: tuple[str, ...] = STAGES
-    profile: str = "quick"
     trials: int = 12
     repeats: int = 3
     seed: int = 13
@@ -107,12 +106,12 @@ class Plan:
             noise_kind=lab.noise_kind,
             noise_level=lab.noise_level,
         )
-        return cls(stages, lab.profile, lab.trials, lab.repeats, lab.seed, budget)
+        return cls(stages, lab.trials, lab.repeats, lab.seed, budget)
 
     def sizes(self) -> dict[str, int]:
         """Trials of each stage, at most: "confirm" and "test" can turn out smaller."""
-        one_factor = len(one_factor_settings(self.profile)) + BASE_SEEDS - 1
-        known = {"one-factor": one_factor, "confirm": FINALISTS, "test": 2}
+        one_factor = len(one_factor_settings()) + BASE_SEEDS - 1
+        known = {"one-factor": one_factor, "confirm": FINALISTS, "test": 2 * TEST_SEEDS}
         return {stage: known[stage] * self.repeats if stage in known else self.trials for stage in self.stages}
 
     def stage_seed(self, stage: str) -> int:
@@ -122,7 +121,7 @@ class Plan:
     def known(self) -> list[Trial]:
         """The trials that depend on no result: one-factor, grid and random."""
         found = {
-            "one-factor": lambda: self._repeated("one-factor", one_factor_settings(self.profile)),
+            "one-factor": lambda: self._repeated("one-factor", one_factor_settings()),
             "grid": self._grid,
             "random": self._random,
         }
@@ -143,7 +142,7 @@ class Plan:
         first = self.seed + 1 + self.repeats * FRESH[stage]
         pairs = []
         for varied, setting in settings:
-            times = BASE_SEEDS if (stage, varied) == ("one-factor", "base") else 1
+            times = BASE_SEEDS if (stage, varied) == ("one-factor", "base") else TEST_SEEDS if stage == "test" else 1
             pairs += [(varied, setting, seed) for seed in range(first, first + times * self.repeats)]
         return [Trial(stage, number, *pair) for number, pair in enumerate(pairs)]
 
@@ -165,6 +164,9 @@ def finalists(frame: pd.DataFrame) -> list[Setting]:
 
 
 def choose(frame: pd.DataFrame) -> Setting:
-    """The setting with the lowest mean validation error over seeds, of those repeated; a diverged seed rules it out."""
-    means = seeds_mean(frame[frame["stage"].isin(("one-factor", "confirm"))], "error")
+    """The setting with the lowest mean validation error over seeds, of those repeated; a diverged seed rules it out.
+
+    Batch sizes at equal steps are no choice: they train for more epochs than the others, or for fewer.
+    """
+    means = seeds_mean(at_budget(frame[frame["stage"].isin(("one-factor", "confirm"))]), "error")
     return means.index[0] if len(means) else BASE

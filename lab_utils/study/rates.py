@@ -26,7 +26,7 @@ SEEDS = (9_001,)
 
 def candidates() -> Iterator[tuple[str, Setting]]:
     """What is retuned, at every rate: (what is varied, setting)."""
-    for varied, setting in one_factor_settings("full"):
+    for varied, setting in one_factor_settings():
         if varied == "base" or varied.split(" at ")[0] in RETUNED:
             for factor in FACTORS:
                 yield varied, replace(setting, learning_rate=BASE.learning_rate * factor)

@@ -113,7 +113,8 @@ class _Runner:
         return value and value["scores"]
 
     def _show(self, trial: Trial, scores: dict[str, Any]) -> None:
-        if trial.held_out == "validation" and scores["state"] == "complete" and scores["error"] is not None:
+        eligible = trial.held_out == "validation" and trial.setting.passes == 1
+        if eligible and scores["state"] == "complete" and scores["error"] is not None:
             self.best = min(self.best, scores["error"])
             self.bar.set_postfix_str(f"best validation error {self.best:.4f}", refresh=False)
         self.bar.update()

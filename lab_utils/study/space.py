@@ -30,8 +30,6 @@ RATES: dict[tuple[str, Any], float] = {
     ("hidden_layers", 3): 1.5e-3,
     ("activation", "sigmoid"): 6e-3,
     ("batch_size", 16): 1.5e-3,
-    ("batch_size", 32): 1.5e-3,
-    ("batch_size", 128): 6e-3,
     ("batch_size", 256): 6e-3,
     (f"batch_size at {EQUAL_STEPS}", 256): 6e-3,
     (f"activation at {DEPTH}", "tanh"): 1.5e-3,
@@ -98,49 +96,34 @@ class Hyperparameter:
         A field of ``Setting``.
     distribution : BaseDistribution
         What random and TPE search draw from.
-    quick, full : tuple
-        Values that one-factor-at-a-time tries in each profile, beside the base.
+    turned : tuple
+        Values that one-factor-at-a-time tries, beside the base.
     grid : tuple
         Values of the grid search.
     """
 
     name: str
     distribution: BaseDistribution
-    quick: tuple
-    full: tuple
+    turned: tuple
     grid: tuple
 
 
-# In "regularization" a value is (kind, strength): the two belong together. Both profiles end at the same extremes,
-# so that the hypotheses test the same differences.
+# In "regularization" a value is (kind, strength): the two belong together.
 HYPERPARAMETERS = (
-    Hyperparameter("code_size", IntDistribution(4, 256, log=True), (8, 128), (8, 16, 64, 128), (16, 32, 64)),
-    Hyperparameter("hidden_layers", IntDistribution(1, 4), (3,), (2, 3), (1, 2)),
+    Hyperparameter("code_size", IntDistribution(4, 256, log=True), (8, 128), (16, 32, 64)),
+    Hyperparameter("hidden_layers", IntDistribution(1, 4), (3,), (1, 2)),
     Hyperparameter(
         "activation",
         CategoricalDistribution(("relu", "leaky_relu", "sigmoid", "tanh")),
         ("leaky_relu", "sigmoid", "tanh"),
-        ("leaky_relu", "sigmoid", "tanh"),
         ("relu", "tanh"),
     ),
-    Hyperparameter(
-        "batch_size", CategoricalDistribution((16, 32, 64, 128, 256)), (16, 256), (16, 32, 128, 256), (32, 128)
-    ),
-    Hyperparameter(
-        "learning_rate",
-        FloatDistribution(1e-4, 3e-2, log=True),
-        (3e-4, 1e-2, 3e-2),
-        (3e-4, 1e-3, 1e-2, 3e-2),
-        (1e-3, 3e-3, 1e-2),
-    ),
+    Hyperparameter("batch_size", CategoricalDistribution((16, 32, 64, 128, 256)), (16, 256), (32, 128)),
+    Hyperparameter("learning_rate", FloatDistribution(1e-4, 3e-2, log=True), (3e-4, 1e-2, 3e-2), (1e-3, 3e-3, 1e-2)),
     Hyperparameter(
         "regularization",
         CategoricalDistribution(("none", *STRENGTHS)),
         (("code_l1", 0.03), ("code_l2", 0.03), ("weight_decay", 1e-5), ("dropout", 0.2)),
-        (
-            *(("code_l1", 0.01), ("code_l1", 0.03), ("code_l2", 0.01), ("code_l2", 0.03)),
-            *(("weight_decay", 1e-6), ("weight_decay", 1e-5), ("dropout", 0.1), ("dropout", 0.2)),
-        ),
         (("none", 0.0), ("dropout", 0.1)),
     ),
 )
@@ -148,7 +131,7 @@ HYPERPARAMETER_NAMES = tuple(each.name for each in HYPERPARAMETERS)
 
 
 def space_table() -> list[dict[str, str]]:
-    """One row per hyperparameter: itself, range, scale, base, quick, full, grid; shown with ``facts.table``."""
+    """One row per hyperparameter: itself, range, scale, base, one at a time, grid; shown with ``facts.table``."""
     rows = []
     for each in HYPERPARAMETERS:
         domain = each.distribution
@@ -157,7 +140,7 @@ def space_table() -> list[dict[str, str]]:
         if each.name == "regularization":
             limits += "; " + ", ".join(f"{kind} {low:g} to {high:g}" for kind, (low, high) in STRENGTHS.items())
         scale = "choice" if choices else "logarithmic" if domain.log else "linear"
-        tried = {name: ", ".join(map(label, getattr(each, name))) for name in ("quick", "full", "grid")}
+        tried = {"one at a time": _labels(each.turned), "grid": _labels(each.grid)}
         base = label(getattr(BASE, each.name))
         rows.append({"hyperparameter": each.name, "range": limits, "scale": scale, "base": base} | tried)
     return rows
@@ -171,6 +154,10 @@ def label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _labels(values: tuple) -> str:
+    return ", ".join(map(label, values))
+
+
 def changed(setting: Setting, name: str, value: Any) -> Setting:
     """The setting with one hyperparameter changed; for "regularization" the value is (kind, strength)."""
     if name == "regularization":
@@ -178,14 +165,14 @@ def changed(setting: Setting, name: str, value: Any) -> Setting:
     return replace(setting, **{name: value})
 
 
-def one_factor_settings(profile: str) -> list[tuple[str, Setting]]:
+def one_factor_settings() -> list[tuple[str, Setting]]:
     """The base setting (varied "base"), then each hyperparameter's other values in turn: (what is varied, setting).
 
     Two things one at a time cannot show are added: batch sizes at the steps of the base, not its digits, and
     saturating activations where there is depth for a gradient to vanish in. Another activation, depth or batch size
     comes with the learning rate that suits it, as the base does (``RATES``).
     """
-    values = {each.name: getattr(each, profile) for each in HYPERPARAMETERS}
+    values = {each.name: each.turned for each in HYPERPARAMETERS}
     turned = [(name, changed(BASE, name, value)) for name in values for value in values[name]]
     ends = min(values["batch_size"]), max(values["batch_size"])
     equal = [replace(BASE, batch_size=size, passes=size / BASE.batch_size) for size in ends]

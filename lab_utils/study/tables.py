@@ -85,6 +85,11 @@ def seeds_mean(frame: pd.DataFrame, score: str) -> pd.Series:
     return means.sort_values(ascending=LOWER_IS_BETTER.get(score, True), kind="stable")
 
 
+def at_budget(frame: pd.DataFrame) -> pd.DataFrame:
+    """The trials that trained for as many epochs as the budget has: with more of them any setting would look better."""
+    return frame[frame["passes"] == 1]
+
+
 def effects(frame: pd.DataFrame, score: str = "error", relative: bool = False) -> pd.DataFrame:
     """What turning each hyperparameter away from the base does to a score.
 

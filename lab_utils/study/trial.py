@@ -23,6 +23,8 @@ TRAIN_NOISE, SCORE_NOISE = 8_887, 8_888
 NEAR_ZERO = 0.1
 SIGNAL_DIGITS = 256
 DEAD_DIGITS = 1_024
+WATCHED_DIGITS = 500
+"""Validation digits that tell, after every epoch, how far a training is."""
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Scores:
     digits, units, readings : int
         Held-out digits scored, hidden units, readings of the training loss in an epoch: what the scores count in.
     curve : list of float
-        ``error`` after every epoch.
+        The validation error after every epoch, on at most ``WATCHED_DIGITS``.
     """
 
     error: float = math.nan
@@ -132,11 +134,12 @@ def run_trial(
         seed=seed,
     )
     model = models.compact(seed, width=budget.width, **setting.model())
-    watch = _epoch_errors(*digits.pairs("validation", budget, SCORE_NOISE), report)
+    watch = _epoch_errors(*digits.pairs("validation", budget, SCORE_NOISE, stop=WATCHED_DIGITS), report)
     some = digits.pairs("train", budget, TRAIN_NOISE, stop=SIGNAL_DIGITS)
     scores = Scores(digits=len(getattr(digits, held_out)), vanish_before=_vanishing(_unit_errors(model, *some)))
     try:
-        run = fit(model, digits.train, digits.validation, recipe, show_progress=False, callbacks=[watch])
+        watched = digits.validation[:WATCHED_DIGITS]
+        run = fit(model, digits.train, watched, recipe, show_progress=False, callbacks=[watch])
     except Diverged:
         run = None
     errors = watch.errors
