@@ -278,8 +278,10 @@ def test_any_verdict_and_a_published_run_are_printed(tmp_path: Path) -> None:
                 "holm": "not resolved",
                 "published": "supported, +1.5 (+1 to +2.25) dB",
             }
+        row |= {"effect": None, "note": "4 of 4 seeds against 0 of 12 end in no number"}
 
     report = compose(hand_in(tmp_path, judge))
+    assert "4 of 4 seeds against 0 of 12 end in no number" in {row.measured for row in report.hypotheses}
     assert len({row.verdict for row in report.hypotheses}) == 5
     assert {row.published for row in report.hypotheses} == {("+1.5 (+1 to +2.25) dB", "supported")}
     assert {sign(row) for row in report.hypotheses} == {"yes", "small", "no", "open"}

@@ -35,7 +35,7 @@ def of_fact(part: str, row: FactRow) -> Finding:
 def of_hypothesis(part: str, row: HypothesisRow) -> Finding:
     """A statement of the manual: its test and the effect with its interval."""
     interval = _with_interval(row.effect, row.low, row.high)
-    measured = ABSENT if row.effect is None else f"{interval} {row.unit}".strip()
+    measured = row.note or ABSENT if row.effect is None else f"{interval} {row.unit}".strip()
     numbers = (row.effect, row.low, row.high, row.threshold)
     told = (part, _inline(row.statement), measured, _inline(row.test), row.verdict, row.id, row.unit)
     alone = row.holm not in ("", row.verdict)
